@@ -1,0 +1,127 @@
+"""Matrix calculus for the multivariate normal: every derivative checked, and its convention named.
+
+What needs only NumPy is here at once.  What needs SymPy or ipywidgets (``symbolic``, ``explore`` ...) is loaded
+when it is first used, so that importing the package costs little more than importing NumPy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from mvnlib import identities, ops, spaces
+from mvnlib.checking import MISTAKES, StepError, Verdict, check_gradient, check_steps
+from mvnlib.conventions import (
+    CONVENTIONS,
+    commutation_matrix,
+    convert_gradient,
+    duplication_matrix,
+    elimination_matrix,
+    pair,
+    unvech,
+    vec,
+    vech,
+)
+from mvnlib.differences import SCHEMES, default_step, fd_differential, fd_gradient, step_sweep
+from mvnlib.information import Laplace, fisher_information, laplace, loglik_hessian
+from mvnlib.mixture import (
+    Mixture,
+    em_step,
+    fit_mixture,
+    mixture_gradient,
+    mixture_loglik,
+    responsibilities,
+)
+from mvnlib.normal import fit_normal, loglik, loglik_gradient, logpdf
+from mvnlib.parameters import (
+    cholesky_differential,
+    cholesky_pullback,
+    from_log_cholesky,
+    log_cholesky,
+    loglik_gradient_factor,
+    loglik_gradient_precision,
+)
+from mvnlib.statistics import NormalStatistics
+
+if TYPE_CHECKING:
+    from mvnlib import symbolic, widgets
+    from mvnlib.symbolic import derivative, javascript, latex, numpy_function, prove, symbols
+    from mvnlib.widgets import explore, explore_em, explore_neumann, explore_segment
+
+__version__ = "0.1.0"
+
+_LATER = {
+    "symbolic": ("derivative", "javascript", "latex", "numpy_function", "prove", "symbols"),
+    "widgets": ("explore", "explore_em", "explore_neumann", "explore_segment"),
+}
+
+__all__ = [
+    "CONVENTIONS",
+    "MISTAKES",
+    "SCHEMES",
+    "Laplace",
+    "Mixture",
+    "NormalStatistics",
+    "StepError",
+    "Verdict",
+    "check_gradient",
+    "check_steps",
+    "cholesky_differential",
+    "cholesky_pullback",
+    "commutation_matrix",
+    "convert_gradient",
+    "default_step",
+    "derivative",
+    "duplication_matrix",
+    "elimination_matrix",
+    "em_step",
+    "explore",
+    "explore_em",
+    "explore_neumann",
+    "explore_segment",
+    "fd_differential",
+    "fd_gradient",
+    "fisher_information",
+    "fit_mixture",
+    "fit_normal",
+    "from_log_cholesky",
+    "identities",
+    "javascript",
+    "laplace",
+    "latex",
+    "log_cholesky",
+    "loglik",
+    "loglik_gradient",
+    "loglik_gradient_factor",
+    "loglik_gradient_precision",
+    "loglik_hessian",
+    "logpdf",
+    "mixture_gradient",
+    "mixture_loglik",
+    "numpy_function",
+    "ops",
+    "pair",
+    "prove",
+    "responsibilities",
+    "spaces",
+    "step_sweep",
+    "symbolic",
+    "symbols",
+    "unvech",
+    "vec",
+    "vech",
+    "widgets",
+]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _LATER.items():
+        if name == module:
+            return import_module(f"mvnlib.{module}")
+        if name in names:
+            return getattr(import_module(f"mvnlib.{module}"), name)
+    raise AttributeError(f"module 'mvnlib' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,288 @@
+"""What an explorer shows: a function with its variables, its formula, and both at a point."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mvnlib._validation import Array, as_positive_definite, as_real, as_symmetric, one_of
+from mvnlib.conventions import CONVENTIONS
+from mvnlib.differences import default_step, fd_gradient, step_sweep
+from mvnlib.identities import TABLE, Differentiable, Differential, Gradient, Identity
+from mvnlib.spaces import OTHER_SIDES, SPACES, Space
+
+#: The steps of the error curve, the same as in the page.
+STEPS = tuple(10.0 ** (k / 2 - 20) for k in range(41))
+CURVES = ("forward", "central", "complex")
+
+#: How the function of an entry is written in a line of text.
+TITLES: Mapping[str, str] = {
+    "trace_product": "tr(A X)",
+    "bilinear": "aᵀM b",
+    "quadratic": "aᵀM a",
+    "quadratic_x": "xᵀM x",
+    "product": "X B X",
+    "sandwich": "A B A",
+    "gram": "L Lᵀ",
+    "logdet_gram": "log |L Lᵀ|",
+    "quadratic_gram": "tr((L Lᵀ)⁻¹ T)",
+    "det": "|S|",
+    "logdet": "log |S|",
+    "inv": "S⁻¹",
+    "bilinear_inv": "aᵀS⁻¹b",
+    "trace_inv": "tr(A S⁻¹ B)",
+    "hessian_mu": "∂ log f / ∂μ",
+    "hessian_mu_Sigma": "∂ log f / ∂μ",
+    "hessian_Sigma": "∂ log f / ∂Σ",
+    "heat": "∂f / ∂x",
+    "normal_logpdf_P": "log f(x; μ, P⁻¹)",
+    "em_objective": "−log |S| + tr(S C)",
+    **{f"normal_logpdf_{v}": "log f(x; μ, Σ)" for v in ("x", "mu", "Sigma")},
+    **{f"normal_pdf_{v}": "f(x; μ, Σ)" for v in ("x", "mu", "Sigma")},
+    **{f"mixture_{v}": "log(π f + c)" for v in ("pi", "mu", "Sigma")},
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The function behind an explorer, with its variables and, if there is one, its formula."""
+
+    key: str
+    title: str
+    wrt: str
+    spaces: dict[str, Space]
+    conventions: tuple[str, ...]
+    entry: Differentiable | None  # None: the page has no JavaScript for it
+    along: Callable[[dict[str, Array]], Callable[[Any], Any]]
+    table: Callable[[dict[str, Array], str, Array], Any] | None
+    claims: bool = False
+    d: int = 0
+
+    def checked(self, name: str, value: Any, like: Any) -> Array:
+        """``value`` as a point of its space, shaped like the first one."""
+        array = as_real(name, value, shape=np.shape(like))
+        return _in_space(name, array, self.spaces[name])
+
+
+@dataclass
+class At:
+    """A subject at one point, in one convention and direction."""
+
+    subject: Subject
+    point: Array
+    params: dict[str, Array]
+    convention: str
+    index: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        self.here = {**self.params, self.subject.wrt: self.point}
+        self.f = self.subject.along(self.here)
+        self.value = _finite(np.asarray(self.f(self.point), dtype=float), "the function")
+        self.formula = None
+        if self.subject.table is not None:
+            E = self.direction(self.index)
+            table = np.asarray(self.subject.table(self.here, self.convention, E), dtype=float)
+            self.formula = _finite(table, "the formula")
+
+    def direction(self, index: tuple[int, ...]) -> Array:
+        """What moves with an entry in the convention."""
+        E = np.zeros(self.point.shape)
+        E[index] = 1.0
+        if self.convention == "free":
+            E[index[::-1]] = 1.0
+        elif self.convention == "frobenius":
+            E = (E + E.T) / 2
+        return E
+
+    def difference(self, scheme: str, step: float) -> Array:
+        """Shaped like the formula; NaN where the step has left the domain of f or is lost in rounding."""
+        try:
+            table = fd_gradient(self.f, self.point, self.convention, scheme, step)
+        except ValueError:  # LinAlgError is one
+            return np.full(self.value.shape or self.point.shape, np.nan)
+        return np.asarray(table[self.index] if self.value.ndim else table)
+
+    def curve(self) -> dict[str, list[float | None]]:
+        """The relative error against the step; the referee is Richardson's where there is no formula."""
+        exact = self.formula
+        if exact is None:
+            exact = self.difference("richardson", default_step(self.point, "richardson"))
+        curve: dict[str, list[float | None]] = {"steps": list(STEPS)}
+        for scheme in CURVES[:2]:
+            curve[scheme] = [plain(relative_error(exact, self.difference(scheme, h))) for h in STEPS]
+        # The sweep takes a complex step as it comes, where fd_gradient would refuse one that is too large.
+        errors = np.zeros(len(STEPS))
+        for index in [self.index] if self.value.ndim else np.ndindex(self.point.shape):
+            slope = exact if self.value.ndim else exact[index]
+            sweep = step_sweep(self.f, self.point, self.direction(index), STEPS, slope, ("complex",))
+            errors = np.maximum(errors, sweep.errors["complex"] * (np.abs(slope).max() or 1.0))
+        curve["complex"] = plain(errors / (np.abs(exact).max() or 1.0))
+        return curve
+
+
+def relative_error(formula: Array, difference: Array) -> float:
+    """Return the largest entry of difference - formula, relative to the formula's largest entry."""
+    return float(np.abs(difference - formula).max() / (np.abs(formula).max() or 1.0))
+
+
+def subject_of(
+    f: Any, candidate: Any, at: Any, space: Space | str | None, params: dict[str, Any]
+) -> tuple[Subject, Array, dict[str, Array]]:
+    if isinstance(f, str):
+        f = TABLE[one_of("f", f, list(TABLE))]
+    if isinstance(f, Identity):
+        return _subject_of_entry(f, candidate, at, space, params)
+    if not callable(f):
+        raise TypeError(f"f must be a key of the table, an entry of it or a function, not {f!r}")
+    if params:
+        raise TypeError(f"unknown variables {', '.join(params)}: a function of your own has one, its point")
+    if at is None:
+        raise ValueError("at is missing: a function of your own needs a point")
+    point = as_real("at", at)
+    if point.ndim not in (1, 2) or (point.ndim == 2 and point.shape[0] != point.shape[1]):
+        raise ValueError(f"at must be a vector or a square matrix, but its shape is {point.shape}")
+    wrt = "S" if point.ndim == 2 else "x"
+    where = _narrowed(wrt, point, space, SPACES["general" if point.ndim == 2 else "vector"])
+    _in_space("at", point, where)
+    name = getattr(f, "__name__", "f").replace("<lambda>", "f")
+    table = None if candidate is None else _claimed(candidate, point, f, wrt)
+    subject = Subject(
+        name,
+        f"{name}({wrt})",
+        wrt,
+        {wrt: where},
+        _conventions(where),
+        None,
+        lambda here: f,
+        table,
+        table is not None,
+    )
+    return subject, point, {}
+
+
+def _subject_of_entry(
+    entry: Identity, candidate: Any, at: Any, space: Space | str | None, params: dict[str, Any]
+) -> tuple[Subject, Array, dict[str, Array]]:
+    if not isinstance(entry, Gradient | Differential):
+        raise TypeError(f"f: {entry.key!r} is an equality; only an entry with a derivative can be explored")
+    wrt, where = entry.wrt, dict(entry.where)
+    if unknown := set(params) - (set(where) - {wrt}):
+        held = [name for name in where if name != wrt]
+        raise TypeError(
+            f"unknown variables {', '.join(sorted(unknown))}: {entry.key!r} holds {', '.join(held) or 'none'}"
+            f"; {wrt} is given by at="
+        )
+    given = {name: (name, value) for name, value in params.items()} | (
+        {} if at is None else {wrt: ("at", at)}
+    )
+    arrays = {name: as_real(*named, ndim=len(where[name].shape)) for name, named in given.items()}
+    sides = {"d": 2, **OTHER_SIDES}
+    for name in arrays:  # the point comes last, so it decides
+        sides |= dict(zip(where[name].shape, arrays[name].shape, strict=True))
+    for name, array in arrays.items():
+        as_real(given[name][0], array, shape=[sides[side] for side in where[name].shape])
+    values = {name: arrays[name] if name in arrays else _example(name, where[name], sides) for name in where}
+    where[wrt] = _narrowed(wrt, values[wrt], space, where[wrt])
+    for name, array in values.items():
+        _in_space("at" if name == wrt else name, array, where[name])
+
+    def formula(here: dict[str, Array], convention: str, E: Array) -> Any:
+        return (
+            entry.gradient(here, convention) if isinstance(entry, Gradient) else entry.differential(here, E)
+        )
+
+    point = values.pop(wrt)
+    table = (
+        formula if candidate is None else _claimed(candidate, point, entry.along({**values, wrt: point}), wrt)
+    )
+    subject = Subject(
+        key=entry.key,
+        title=TITLES.get(entry.key, entry.key),
+        wrt=wrt,
+        spaces=where,
+        conventions=_conventions(where[wrt]),
+        entry=entry if candidate is None and {**sides, **OTHER_SIDES} == sides else None,
+        d=sides["d"],
+        along=entry.along,
+        table=table,
+        claims=candidate is not None,
+    )
+    return subject, point, values
+
+
+def _claimed(candidate: Any, point: Array, f: Callable[[Any], Any], wrt: str) -> Callable[..., Any]:
+    """The reader's table, as it stands in every convention."""
+    shape = np.shape(f(point)) or point.shape
+    if not callable(candidate):
+        fixed = as_real("candidate", candidate, shape=shape)
+        return lambda here, convention, E: fixed
+    as_real("candidate(at)", candidate(point.copy()), shape=shape)
+    return lambda here, convention, E: as_real("candidate(point)", candidate(here[wrt].copy()), shape=shape)
+
+
+def _narrowed(name: str, point: Array, space: Space | str | None, own: Space) -> Space:
+    """The space asked for, or the smallest one that serves the conventions and holds the point."""
+    if isinstance(space, str):
+        return SPACES[one_of("space", space, list(SPACES))]
+    if space is not None:
+        return space
+    if name == "L" or own.shape != ("d", "d"):  # the letter of a factor, whose symmetry would be an accident
+        return own
+    for narrower in ("positive definite", "symmetric") if name in ("S", "Sigma", "P") else ("symmetric",):
+        if SPACES[narrower].contains(point):
+            return SPACES[narrower]
+    return own
+
+
+def index_of(value: Any, shape: tuple[int, ...]) -> list[int]:
+    try:
+        index = [operator.index(i) for i in value]
+    except TypeError:
+        raise TypeError(f"direction must hold indices of an entry, but it is {value!r}") from None
+    if len(index) != len(shape) or any(not 0 <= i < side for i, side in zip(index, shape, strict=True)):
+        raise ValueError(f"direction must hold the indices of an entry of shape {shape}, but it is {index}")
+    return index
+
+
+def _in_space(name: str, array: Array, space: Space) -> Array:
+    if space.name == "positive definite":
+        return as_positive_definite(name, array)[0]
+    if space.symmetric:
+        return as_symmetric(name, array)
+    if not space.contains(array):
+        raise ValueError(f"{name} is not in the space asked for ({space.name})")
+    return array
+
+
+def _conventions(space: Space) -> tuple[str, ...]:
+    return CONVENTIONS if space.symmetric else ("entrywise",)
+
+
+def _example(name: str, space: Space, sides: Mapping[str, int]) -> Array:
+    """A point that is easy on the eye."""
+    shape = tuple(sides[side] for side in space.shape)
+    rng = np.random.default_rng(sum(map(ord, name)))
+    examples = [np.full(shape, 0.5), np.round(rng.uniform(-2, 2, size=shape), 1)][len(shape) > 0 :]
+    if len(shape) == 2 and len(set(shape)) == 1 and (name == "S" or space is not SPACES["general"]):
+        gap = np.abs(np.subtract.outer(*[np.arange(shape[0])] * 2))
+        examples.insert(0, 0.5**gap + np.diag(np.linspace(1, 0, shape[0])))
+    examples.append(space.draw(rng, sides["d"]))
+    return np.asarray(next(example for example in examples if space.contains(example)))
+
+
+def _finite(array: Array, what: str) -> Array:
+    if not np.isfinite(array).all():
+        raise ValueError(f"{what} is not finite at this point")
+    return array
+
+
+def plain(value: Any) -> Any:
+    """Nested lists for JSON, which knows no NaN."""
+    array = np.asarray(value, dtype=float)
+    boxed = array.astype(object)
+    boxed[~np.isfinite(array)] = None
+    return boxed.tolist()

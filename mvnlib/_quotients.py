@@ -1,0 +1,232 @@
+"""Difference quotients and their error estimates: the numerics under `mvnlib.differences`."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._evaluation import EPS, Evaluation
+from ._validation import Array
+
+CHUNK = 256 * 1024  # bytes of points handed to f at once: beyond it one big stack is slower than several
+
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """df = sum over levels of value[l] q[l], q[l] the quotient at step halvings[l] h; error likewise."""
+
+    order: int
+    two_sided: bool
+    halvings: Array
+    value: Array
+    error: Array
+
+    def levels(self, want_error: bool) -> tuple[Array, Array, Array]:
+        """Return steps (in units of h), weights of the value and weights of the error."""
+        used = (self.value != 0) | want_error
+        return self.halvings[used], self.value[used], self.error[used]
+
+
+def extrapolation(levels: int) -> Array:
+    """Weights that cancel h^2, h^4, ... in central differences at h, h/2, h/4, ..."""
+    squares = 4.0 ** -np.arange(levels)
+    return np.array([np.prod([b / (b - a) for b in squares if b != a]) for a in squares])
+
+
+_TWO = np.array([1.0, 0.5])
+_FIVE = np.array([1.0, 0.5, 0.25, 0.125, 0.0625])
+_BEST, _SECOND = extrapolation(5), np.concatenate([[0.0], extrapolation(4)])
+RULES = {
+    "forward": Rule(1, False, _TWO, np.array([1.0, 0.0]), np.array([2.0, -2.0])),
+    "central": Rule(2, True, _TWO, np.array([1.0, 0.0]), np.array([4.0, -4.0]) / 3),
+    "richardson": Rule(10, True, _FIVE, _BEST, _BEST - _SECOND),
+}
+
+
+def scale(S: Array) -> tuple[float, float]:
+    """Return the length over which functions of S vary, and the size of its entries."""
+    size = float(np.abs(S).max()) or 1.0
+    if S.ndim < 2 or min(S.shape) < 2:
+        return size, size
+    symmetric = _is_symmetric(S)
+    singular = np.abs(np.linalg.eigvalsh(S)) if symmetric else np.linalg.svd(S, compute_uv=False)
+    smallest, largest = float(singular.min()), float(singular.max())
+    return (smallest if smallest > max(S.shape) * EPS * largest else size), size
+
+
+def step_for(S: Array, scheme: str, eps: float) -> float:
+    """Return the default step, see `mvnlib.differences.default_step`."""
+    length, size = scale(S)
+    if scheme == "complex":
+        relative = 2.0**-64
+    elif scheme == "richardson":
+        relative = 0.125
+    else:
+        noise = eps * max(size / length, 1.0)
+        relative = min(noise ** (1 / (RULES[scheme].order + 1)), 0.125)
+    return float(2.0 ** np.floor(np.log2(length * relative)))
+
+
+def refined(slopes_at: Callable[[float], tuple[Array, Array]], h: float) -> tuple[Array, Array]:
+    """Return slopes at step h; where their errors are large, at the finer step of smallest error (Ridders)."""
+    slopes, errors = slopes_at(h)
+    for finer in (h / 32, h / 1024):
+        if (errors <= 1e-6 * np.abs(slopes).max()).all():
+            break
+        others, other_errors = slopes_at(finer)
+        better = other_errors < errors
+        slopes, errors = np.where(better, others, slopes), np.where(better, other_errors, errors)
+    return slopes, errors
+
+
+def slopes_of_moves(
+    g: Evaluation, S: Array, first: Indices, second: Indices, h: float, rule: Rule, want_error: bool
+) -> tuple[Array, Array]:
+    """Return slopes (k, *f.shape) along k moves, of entry first[k] together with second[k], and errors."""
+    t, value, error = rule.levels(want_error)
+    offsets = h * (np.concatenate([t, -t]) if rule.two_sided else t)
+    flat, out = S.ravel(), np.zeros((2, first.size, *g.at.shape))
+    per_chunk = max(1, CHUNK // (8 * offsets.size * max(S.size, g.at.size)))
+    for start in range(0, first.size, per_chunk):
+        a, b = first[start : start + per_chunk], second[start : start + per_chunk]
+        entries = flat[a] + offsets[:, None]
+        points = np.empty((offsets.size, a.size, S.size))
+        points[:] = flat
+        columns = np.arange(a.size)
+        points[:, columns, a] = entries
+        points[:, columns, b] = entries
+
+        def describe(k: int, a: Indices = a, b: Indices = b) -> str:
+            move = k % a.size
+            return _moved(S, int(a[move]), int(b[move]), float(offsets[k // a.size]))
+
+        values = g(points.reshape(-1, *S.shape), describe).reshape(offsets.size, a.size, *g.at.shape)
+        # Divide by the increment that floating point made of the step, not by the step.
+        behind, origin = (values[t.size :], entries[t.size :]) if rule.two_sided else (g.at, flat[a])
+        increments = entries[: t.size] - origin
+        if not increments.all():
+            raise ValueError(f"step {h:g} is lost in rounding beside the entries of S; pass a larger step")
+        quotients = (values[: t.size] - behind) / increments.reshape(*increments.shape, *[1] * g.at.ndim)
+        out[0, start : start + a.size] = np.tensordot(value, quotients, 1)
+        if want_error:
+            out[1, start : start + a.size] = np.abs(np.tensordot(error, quotients, 1))
+    if want_error:
+        out[1] += _rounding(g, S, rule, h)
+    return out[0], out[1]
+
+
+def slope_along(
+    g: Evaluation, S: Array, E: Array, h: float, rule: Rule, want_error: bool
+) -> tuple[Array, Array]:
+    """Return the slope along the direction E, and its error estimate."""
+    t, value, error = rule.levels(want_error)
+    offsets = h * (np.concatenate([t, -t]) if rule.two_sided else t)
+    points = S + offsets.reshape(-1, *[1] * S.ndim) * E
+    values = g(points, lambda k: f"S + {offsets[k]:g} dS")
+    behind, width = (values[t.size :], 2 * h * t) if rule.two_sided else (g.at, h * t)
+    quotients = (values[: t.size] - behind) / width.reshape(-1, *[1] * g.at.ndim)
+    slope = np.asarray(np.tensordot(value, quotients, 1))
+    if not want_error:
+        return slope, np.zeros_like(slope)
+    return slope, np.asarray(np.abs(np.tensordot(error, quotients, 1)) + _rounding(g, S, rule, h))
+
+
+def complex_slopes_of_moves(
+    g: Evaluation, S: Array, first: Indices, second: Indices, h: float, want_error: bool
+) -> tuple[Array, Array]:
+    """Return the complex step along k moves, checked against differences, and errors."""
+    slopes = np.empty((first.size, *g.at.shape))
+    per_chunk = max(1, CHUNK // (16 * max(S.size, g.at.size)))
+    for start in range(0, first.size, per_chunk):
+        a, b = first[start : start + per_chunk], second[start : start + per_chunk]
+        points = np.empty((a.size, S.size), dtype=complex)
+        points[:] = S.ravel()
+        columns = np.arange(a.size)
+        points.imag[columns, a] = h
+        points.imag[columns, b] = h
+        slopes[start : start + a.size] = _imaginary(g, points.reshape(-1, *S.shape), h)
+    # Along all moves at once; and along those with an exact zero, where a small loss would hide among others.
+    weights = np.random.default_rng(1).standard_normal(first.size)
+    dropped = (slopes == 0).reshape(first.size, -1).any(axis=1)
+    for w in (weights, weights * dropped):
+        if w.any():
+            E = np.zeros(S.size)
+            E[first] = E[second] = w
+            check_complex(g, S, E.reshape(S.shape), np.asarray(np.tensordot(w, slopes, 1)))
+    if not want_error:
+        return slopes, slopes
+    E = np.zeros(S.size)
+    E[first] = E[second] = weights
+    _, rounding = complex_slope_along(g, S, E.reshape(S.shape), h, want_error=True)
+    return slopes, np.zeros_like(slopes) + rounding + g.eps * np.abs(slopes).max(axis=0)
+
+
+def complex_slope_along(g: Evaluation, S: Array, E: Array, h: float, want_error: bool) -> tuple[Array, Array]:
+    """Return the complex step along E, not yet checked, and how far it moves when S moves in its last digits."""
+    slope = _imaginary(g, (S + 1j * h * E)[None], h)[0]
+    if not want_error:
+        return slope, np.zeros_like(slope)
+    moved = _imaginary(g, _in_last_digits(S, g.eps) + 1j * h * E, h)
+    return slope, np.asarray(np.abs(moved - slope).max(axis=0) + 4 * g.eps * np.abs(slope).max())
+
+
+def check_complex(g: Evaluation, S: Array, E: Array, slope: Array) -> None:
+    """Compare with differences along a direction: dropping the imaginary part raises no error of its own."""
+    h = step_for(S, "richardson", g.eps) / float(np.linalg.norm(E))
+    referee, error = refined(lambda t: slope_along(g, S, E, t, RULES["richardson"], want_error=True), h)
+    gap = np.abs(slope - referee)
+    if (gap <= 10 * error + 1e-9 * np.abs(referee)).all():
+        return
+    k = np.unravel_index(np.argmax(gap - 10 * error), gap.shape)
+    raise ValueError(
+        f"the complex step fails for this f: along one direction it gives {slope[k]:.6g}, but differences "
+        f"give {referee[k]:.6g}. f drops or conjugates imaginary parts, as Cholesky, eigh, eigvalsh, the "
+        "second value of slogdet, abs, norm, vdot and conj do without an error, or crosses a branch cut; "
+        'use scheme="richardson", or write f with det, inv, solve and mvnlib.ops.logdet'
+    )
+
+
+def _imaginary(g: Evaluation, points: NDArray[Any], h: float) -> Array:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", np.exceptions.ComplexWarning)
+        try:
+            values = g(points, lambda k: "a complex point S + i h E")
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f'the complex step needs an f that takes complex matrices; use scheme="richardson". {error}'
+            ) from error
+    return np.asarray(values.imag / h, dtype=float)
+
+
+def _rounding(g: Evaluation, S: Array, rule: Rule, h: float) -> Array:
+    """Rounding error of a slope: how far f moves when S moves in its last digits, divided by the steps."""
+    values = g(_in_last_digits(S, g.eps), lambda k: "S moved in its last digits").astype(float)
+    noise = np.abs(values - g.at).max(axis=0) + g.eps * np.abs(g.at)
+    amplification = (np.abs(rule.value) / rule.halvings).sum() / h
+    return np.asarray(noise * amplification * (1 if rule.two_sided else 2))
+
+
+def _in_last_digits(S: Array, eps: float) -> Array:
+    """Return four copies of S moved at random, as far as a backward stable program may move it."""
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(4, *S.shape))
+    if _is_symmetric(S):
+        signs = np.tril(signs) + np.tril(signs, -1).mT
+    # Backward errors are of the size of the largest entry; zeros stay, for they may be the structure of S.
+    return np.asarray(S + signs * (eps * float(np.abs(S).max())) * (S != 0))
+
+
+def _is_symmetric(S: Array) -> bool:
+    return S.ndim == 2 and S.shape[0] == S.shape[1] and bool((S == S.T).all())
+
+
+def _moved(S: Array, a: int, b: int, offset: float) -> str:
+    names = []
+    for k in dict.fromkeys((a, b)):
+        index = ", ".join(str(int(i)) for i in np.unravel_index(k, S.shape))
+        names.append(f"S[{index}]" if index else "S")
+    return f"S with {' and '.join(names)} moved by {offset:g}"

@@ -1,0 +1,314 @@
+"""Three tables called "the derivative in a symmetric matrix", and what carries one into another.
+
+Let f be a scalar function of a d x d matrix with entrywise partials G, so that df(S)[H] = <G, H> for every H.
+For symmetric S and H the same df is written in three ways:
+
+===========  ==========================  ==========================================  ===================
+convention   table                       in vech form                                pairing with dS
+===========  ==========================  ==========================================  ===================
+entrywise    G                           vec(G)                                      sum over all i, j
+frobenius    (G + G^T) / 2               D (D^T D)^-1 D^T vec(G) = vec of the table  sum over all i, j
+free         G + G^T - diag(G)           D^T vec(G) = vech of the table              sum over i >= j
+===========  ==========================  ==========================================  ===================
+
+with D the duplication matrix, D vech(S) = vec(S): the chain rule through S = unvech(s) is df/ds = D^T vec(G).
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._validation import Array, as_dimension, as_real, as_symmetric, one_of
+
+CONVENTIONS = ("entrywise", "frobenius", "free")
+
+
+def vec(A: ArrayLike) -> Array:
+    """Stack the columns of a matrix into one long vector.
+
+    vec(A)[i + m j] = A[i, j] for A of shape (m, n); Magnus & Neudecker (2019), sec. 2.4.
+
+    Parameters
+    ----------
+    A : (..., m, n) array
+        A matrix, or a stack of them.
+
+    Returns
+    -------
+    (..., m n) array
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `A` is not a real, finite array of at least two axes.
+    """
+    A = _matrices("A", A)
+    return A.mT.reshape(*A.shape[:-2], -1).copy()
+
+
+def vech(A: ArrayLike) -> Array:
+    """Stack the columns of the lower triangle of a square matrix, the diagonal included.
+
+    For d = 3 the order is A11, A21, A31, A22, A32, A33; Magnus & Neudecker (2019), sec. 3.8. The upper
+    triangle is not read: vech(A) = L vec(A) with L the elimination matrix, symmetric or not.
+
+    Parameters
+    ----------
+    A : (..., d, d) array
+        A square matrix, or a stack of them.
+
+    Returns
+    -------
+    (..., d (d + 1) / 2) array
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `A` is not a real, finite array whose last two axes are equal.
+    """
+    A = _matrices("A", A)
+    if A.shape[-1] != A.shape[-2]:
+        raise ValueError(f"A must be square, but its shape is {A.shape}; vech takes (d, d)")
+    rows, cols = _lower(A.shape[-1])
+    return A[..., rows, cols]
+
+
+def unvech(v: ArrayLike) -> Array:
+    """Build the symmetric matrix whose vech is given: unvech(vech(S)) = S.
+
+    Parameters
+    ----------
+    v : (..., d (d + 1) / 2) array
+        The lower triangle by columns, or a stack of such vectors.
+
+    Returns
+    -------
+    (..., d, d) array
+        Symmetric; vec(unvech(v)) = D v with D the duplication matrix.
+
+    Raises
+    ------
+    ValueError
+        If the last axis is not of triangular length 1, 3, 6, 10, ...
+    """
+    v = as_real("v", v)
+    length = v.shape[-1] if v.ndim else 0
+    d = (int(np.sqrt(8 * length + 1)) - 1) // 2
+    if d < 1 or d * (d + 1) // 2 != length:
+        raise ValueError(
+            f"v must have length d (d + 1) / 2 = 1, 3, 6, 10, ..., but its shape is {v.shape}; pass vech(S)"
+        )
+    rows, cols = _lower(d)
+    S = np.empty((*v.shape[:-1], d, d))
+    S[..., rows, cols] = v
+    S[..., cols, rows] = v
+    return S
+
+
+def duplication_matrix(d: int) -> Array:
+    """Return D with D vech(S) = vec(S) for every symmetric S.
+
+    D^T D is diagonal with 1 at the diagonal entries of S and 2 at the others, so D^T vec(G) is the `free`
+    table of the entrywise G, and (D^T D)^-1 D^T vec(G) the `frobenius` one, both as vech. Magnus & Neudecker
+    (2019), sec. 3.8.
+
+    Parameters
+    ----------
+    d : int
+        Size of S.
+
+    Returns
+    -------
+    (d^2, d (d + 1) / 2) array
+        One 1 in each row. It is dense: for d beyond about 50 index with `vech` and `unvech` instead.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `d` is not an integer, or below 1.
+    """
+    d = as_dimension("d", d)
+    rows, cols = _lower(d)
+    k = np.arange(rows.size)
+    D = np.zeros((d * d, rows.size))
+    D[rows + d * cols, k] = 1.0
+    D[cols + d * rows, k] = 1.0
+    return D
+
+
+def elimination_matrix(d: int) -> Array:
+    """Return L with L vec(A) = vech(A) for every square A.
+
+    L D = I with D the duplication matrix; L drops the upper triangle and so is not D's pseudo-inverse, which
+    averages the two. Magnus & Neudecker (1980), SIAM J. Algebraic Discrete Methods 1, 422-449.
+
+    Parameters
+    ----------
+    d : int
+        Size of A.
+
+    Returns
+    -------
+    (d (d + 1) / 2, d^2) array
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `d` is not an integer, or below 1.
+    """
+    d = as_dimension("d", d)
+    rows, cols = _lower(d)
+    L = np.zeros((rows.size, d * d))
+    L[np.arange(rows.size), rows + d * cols] = 1.0
+    return L
+
+
+def commutation_matrix(m: int, n: int) -> Array:
+    """Return K with K vec(A) = vec(A^T) for every m x n matrix A.
+
+    K is a permutation: K_mn^T = K_nm = K_mn^-1. Magnus & Neudecker (2019), sec. 3.7.
+
+    Parameters
+    ----------
+    m, n : int
+        Shape of A.
+
+    Returns
+    -------
+    (m n, m n) array
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `m` or `n` is not an integer, or below 1.
+    """
+    m, n = as_dimension("m", m), as_dimension("n", n)
+    order = np.arange(m * n).reshape(n, m).T.ravel()  # where vec(A^T) finds its entries in vec(A)
+    return np.eye(m * n)[order]
+
+
+def convert_gradient(G: ArrayLike, source: str, target: str) -> Array:
+    """Write a derivative with respect to a symmetric matrix in another convention.
+
+    ::
+
+        entrywise -> frobenius   (G + G^T) / 2             vech: (D^T D)^-1 D^T vec(G)
+        entrywise -> free        G + G^T - diag(G)         vech: D^T vec(G)
+        frobenius -> free        2 A - diag(A)             vech: (D^T D) vech(A)
+        free -> frobenius        (F + diag(F)) / 2         vech: (D^T D)^-1 vech(F)
+
+    with D the duplication matrix. Same to same is a checked copy. Nothing leads to `entrywise` from the
+    others: the antisymmetric part of G does not act on symmetric directions, both tables have lost it, and
+    only if it is known to be zero is the entrywise table the frobenius one.
+
+    Parameters
+    ----------
+    G : (d, d, ...) array
+        The table; further axes are those of the values of a matrix-valued f, as `fd_gradient` returns them.
+        In the `frobenius` and `free` conventions it must be symmetric.
+    source, target : {"entrywise", "frobenius", "free"}
+
+    Returns
+    -------
+    array like `G`
+        A new array.
+
+    Raises
+    ------
+    ValueError
+        If the conversion would have to invent the antisymmetric part, if a symmetric table is not symmetric,
+        or `G` is not square.
+    """
+    one_of("source", source, CONVENTIONS)
+    one_of("target", target, CONVENTIONS)
+    table = _table("G", G, source)
+    if source == target:
+        return table.copy()
+    if target == "entrywise":
+        raise ValueError(
+            f"a {source} table does not determine the entrywise one: it has lost the antisymmetric part "
+            "(G - G^T) / 2, which no symmetric direction can feel. If the entrywise table is known to be "
+            'symmetric, ask for target="frobenius"; otherwise differentiate with convention="entrywise"'
+        )
+    transposed = table.swapaxes(0, 1)
+    if source == "entrywise":
+        symmetric = table / 2 + transposed / 2
+    elif source == "free":
+        symmetric = table * _per_entry(table, 1.0, 0.5)
+    else:
+        symmetric = table.copy()
+    return symmetric if target == "frobenius" else symmetric * _per_entry(table, 1.0, 2.0)
+
+
+def pair(gradient: ArrayLike, dS: ArrayLike, convention: str) -> float | Array:
+    """Pair a derivative with a direction: the differential df(S)[dS].
+
+    df = sum over all i, j of G_ij dS_ij (`entrywise` and `frobenius`), or over i >= j only (`free`), which in
+    vech form is vech(F)^T vech(dS). The `frobenius` and `free` tables know df on symmetric directions only.
+
+    Parameters
+    ----------
+    gradient : (d, d) array, or of any shape S.shape + f(S).shape in the `entrywise` convention
+        The table; for matrix-valued f its further axes are those of f.
+    dS : (d, d) array, or of the shape of S
+        The direction; symmetric in the `frobenius` and `free` conventions.
+    convention : {"entrywise", "frobenius", "free"}
+        How to read `gradient`.
+
+    Returns
+    -------
+    float, or an array of the shape of f(S)
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or the table or direction is not symmetric where it must be.
+    """
+    one_of("convention", convention, CONVENTIONS)
+    if convention == "entrywise":
+        table, direction = as_real("gradient", gradient), as_real("dS", dS)
+    else:
+        table, direction = _table("gradient", gradient, convention), as_symmetric("dS", dS)
+    if table.shape[: direction.ndim] != direction.shape:
+        raise ValueError(
+            f"gradient of shape {table.shape} does not begin with the shape {direction.shape} of dS; "
+            "a gradient has the shape of its variable"
+        )
+    if convention == "free":
+        direction = np.tril(direction)
+    df = np.tensordot(direction, table, axes=direction.ndim)
+    return float(df) if df.ndim == 0 else df
+
+
+def _matrices(name: str, value: ArrayLike) -> Array:
+    A = as_real(name, value)
+    if A.ndim < 2:
+        raise ValueError(f"{name} must be a matrix (or a stack of matrices), but its shape is {A.shape}")
+    return A
+
+
+def _table(name: str, value: ArrayLike, convention: str) -> Array:
+    """Check a (d, d, ...) table against its convention."""
+    table = _matrices(name, value)
+    d, cols = table.shape[:2]
+    if d != cols:
+        raise ValueError(f"{name} must be square in its first two axes, but its shape is {table.shape}")
+    if convention == "entrywise":
+        return table
+    # A gradient is computed, often from an inverse: rounding of eps times the condition number is allowed.
+    values = table.reshape(d, d, -1)
+    checked = [as_symmetric(name, values[:, :, k], rtol=1e-8) for k in range(values.shape[2])]
+    return np.stack(checked, axis=-1).reshape(table.shape)
+
+
+def _per_entry(table: Array, diagonal: float, off: float) -> Array:
+    """Return the d x d weights `diagonal` and `off`, shaped to multiply a (d, d, ...) table."""
+    d = table.shape[0]
+    weights = np.full((d, d), off)
+    np.fill_diagonal(weights, diagonal)
+    return weights.reshape(d, d, *[1] * (table.ndim - 2))
+
+
+def _lower(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows and columns of the lower triangle, column by column."""
+    cols, rows = np.triu_indices(d)
+    return rows, cols

@@ -1,0 +1,363 @@
+"""Derivatives from values alone: finite differences and the complex step.
+
+Two things decide how good a difference is. The step must follow the distance to the nearest singular matrix
+(for a positive definite S its smallest eigenvalue), not the size of the entries: at condition number 1e6 a
+step scaled by the entries leaves the cone, silently. And the rounding of f, about eps times that condition
+number, is divided by the step; so the best step grows with the condition number, relative to that distance.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._evaluation import EPS, Evaluation
+from ._quotients import (
+    RULES,
+    Indices,
+    check_complex,
+    complex_slope_along,
+    complex_slopes_of_moves,
+    refined,
+    scale,
+    slope_along,
+    slopes_of_moves,
+    step_for,
+)
+from ._validation import Array, as_positive, as_real, as_symmetric, one_of
+from .conventions import CONVENTIONS
+
+SCHEMES = (*RULES, "complex")
+
+
+def default_step(S: ArrayLike, scheme: str = "central", *, eps: float = EPS) -> float:
+    """Return the step for a unit direction at S, a power of two so that most S + h are exact.
+
+    With r the distance to the nearest singular matrix (the smallest eigenvalue of a positive definite S, the
+    smallest singular value of any other matrix) and kappa = max |S_ij| / r::
+
+        forward      r (eps kappa)^(1/2)
+        central      r (eps kappa)^(1/3)
+        richardson   r / 8, the largest of five steps
+        complex      r 2^-64
+
+    For numbers, vectors and numerically singular matrices r is the largest entry, or 1 if all are zero.
+    Forward and central balance truncation (h / r)^p against rounding eps kappa r / h and never exceed r / 8.
+
+    Parameters
+    ----------
+    S : array of at most two axes
+    scheme : {"forward", "central", "richardson", "complex"}
+    eps : float
+        Relative rounding error of f.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError, TypeError
+        For bad `S` or an unknown scheme. Cost: the eigenvalues or singular values of S, O(d^3).
+    """
+    one_of("scheme", scheme, SCHEMES)
+    return step_for(_point(S), scheme, eps)
+
+
+@overload
+def fd_gradient(
+    f: Callable[..., Any],
+    S: ArrayLike,
+    convention: str = ...,
+    scheme: str = ...,
+    step: float | None = ...,
+    *,
+    return_error: Literal[False] = ...,
+    batched: bool | None = ...,
+) -> Array: ...
+@overload
+def fd_gradient(
+    f: Callable[..., Any],
+    S: ArrayLike,
+    convention: str = ...,
+    scheme: str = ...,
+    step: float | None = ...,
+    *,
+    return_error: Literal[True],
+    batched: bool | None = ...,
+) -> tuple[Array, Array]: ...
+def fd_gradient(
+    f: Callable[..., Any],
+    S: ArrayLike,
+    convention: str = "entrywise",
+    scheme: str = "central",
+    step: float | None = None,
+    *,
+    return_error: bool = False,
+    batched: bool | None = None,
+) -> Array | tuple[Array, Array]:
+    """Differentiate f with respect to every entry of S, by differences of its values.
+
+    ::
+
+        entrywise   d/dt f(S + t E_ij)
+        free        d/dt f(S + t (E_ij + E_ji)),  i != j;  d/dt f(S + t E_ii)
+        frobenius   half the free table off the diagonal
+
+    Parameters
+    ----------
+    f : callable
+        Function of an array shaped like `S`, with a number or an array as value. It is only ever given
+        copies.
+    S : array of at most two axes
+        The point. In the `frobenius` and `free` conventions a symmetric matrix.
+    convention : {"entrywise", "frobenius", "free"}
+        Which table; see `mvnlib.conventions`.
+    scheme : {"forward", "central", "richardson", "complex"}
+        ``forward`` and ``central`` are of order 1 and 2; ``richardson`` extrapolates central differences at
+        h, h/2, ..., h/16 to order 10; ``complex`` is Im f(S + i h E) / h, exact to rounding if f is analytic
+        and computed without conjugation.
+    step : float, optional
+        The step h (for richardson the largest); see `default_step`. Without it richardson also tries h / 32
+        and h / 1024 where its error is estimated above 1e-6, and keeps what has the smaller estimate.
+    return_error : bool
+        Also return an estimate of the error: truncation by comparing two steps, plus the rounding of f as
+        seen when S moves in its last digits.
+    batched : bool, optional
+        Whether f takes stacks (k, d, d) and returns (k, ...). By default this is tried out on a stack of few.
+
+    Returns
+    -------
+    array of shape S.shape + f(S).shape
+        With ``return_error=True`` a pair of such arrays, table and error estimate.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For bad input; if f has no finite value, or values of another shape, at a moved point; if the complex
+        step disagrees with differences, as it does wherever f drops the imaginary part.
+    numpy.linalg.LinAlgError
+        If f raises it at a moved point; the message names entry and step.
+
+    Notes
+    -----
+    Cost: S.size + 1 values of f (forward, complex), 2 S.size (central), 10 S.size (richardson), and a few
+    more to try out stacks, to estimate the error and to check the complex step. Memory is bounded by chunks
+    of 256 kB of points.
+
+    References
+    ----------
+    Squire & Trapp (1998), SIAM Review 40, 110-112, eq. (1), for the complex step; Ridders (1982), Advances in
+    Engineering Software 4, 75-76, for extrapolated differences.
+    """
+    one_of("convention", convention, CONVENTIONS)
+    one_of("scheme", scheme, SCHEMES)
+    X = _point(S)
+    tied = convention != "entrywise"
+    if tied:
+        X = as_symmetric("S", X)
+        X = X / 2 + X.T / 2
+    g = Evaluation(f, X, batched)
+    h = step_for(X, scheme, g.eps) if step is None else as_positive("step", step)
+    first, second = _moves(X, tied)
+    if scheme == "complex":
+        slopes, errors = complex_slopes_of_moves(g, X, first, second, h, return_error)
+    elif scheme == "richardson" and step is None:
+        rule = RULES[scheme]
+        slopes, errors = refined(lambda t: slopes_of_moves(g, X, first, second, t, rule, True), h)
+    else:
+        slopes, errors = slopes_of_moves(g, X, first, second, h, RULES[scheme], return_error)
+    if convention == "frobenius":
+        weights = np.where(first == second, 1.0, 0.5).reshape(-1, *[1] * g.at.ndim)
+        slopes, errors = slopes * weights, errors * weights
+    if not return_error:
+        return _spread(slopes, X.shape, first, second)
+    return _spread(slopes, X.shape, first, second), _spread(errors, X.shape, first, second)
+
+
+def fd_differential(
+    f: Callable[..., Any],
+    S: ArrayLike,
+    dS: ArrayLike,
+    scheme: str = "central",
+    step: float | None = None,
+    *,
+    return_error: bool = False,
+) -> Any:
+    """Differentiate f along one direction: df(S)[dS] = d/dt f(S + t dS) at t = 0.
+
+    Whether the result knows about symmetry is decided by `dS` alone: no convention is needed.
+
+    Parameters
+    ----------
+    f : callable
+        Function of an array shaped like `S`, with a number or an array as value. It is only ever given
+        copies.
+    S, dS : arrays of the same shape, of at most two axes
+        Point and direction.
+    scheme : {"forward", "central", "richardson", "complex"}
+        As in `fd_gradient`.
+    step : float, optional
+        The largest t. By default `default_step` divided by the Frobenius norm of `dS`.
+    return_error : bool
+        Also return an estimate of the error, as in `fd_gradient`.
+
+    Returns
+    -------
+    float, or an array of the shape of f(S)
+        With ``return_error=True`` a pair, differential and error estimate.
+
+    Raises
+    ------
+    ValueError, TypeError, numpy.linalg.LinAlgError
+        As `fd_gradient`. Cost: 2 values of f (forward), 3 (central), 11 (richardson), 12 (complex, which is
+        checked).
+    """
+    one_of("scheme", scheme, SCHEMES)
+    X = _point(S)
+    E = as_real("dS", dS, shape=X.shape)
+    g = Evaluation(f, X, batched=False)
+    size = float(np.linalg.norm(E))
+    if size == 0:
+        zero = np.zeros(g.at.shape)[()]
+        return (zero, zero) if return_error else zero
+    h = step_for(X, scheme, g.eps) / size if step is None else as_positive("step", step)
+    if scheme == "complex":
+        slope, error = complex_slope_along(g, X, E, h, return_error)
+        check_complex(g, X, E, slope)
+    elif scheme == "richardson" and step is None:
+        slope, error = refined(lambda t: slope_along(g, X, E, t, RULES[scheme], True), h)
+    else:
+        slope, error = slope_along(g, X, E, h, RULES[scheme], return_error)
+    value, estimate = (float(v) if v.ndim == 0 else v for v in (slope, error))
+    return (value, estimate) if return_error else value
+
+
+@dataclass(frozen=True, eq=False)
+class StepSweep:
+    """The error of difference schemes against the step: the data of the V-curve.
+
+    Attributes
+    ----------
+    steps : (k,) array
+        The steps t in f(S + t dS).
+    errors : dict
+        For each scheme the (k,) errors, the largest over the values of f, relative to the largest entry of
+        `exact` (or absolute if that is zero). NaN where f could not be evaluated: the step has left its
+        domain.
+    exact : float or array
+        The differential compared with.
+    best : dict
+        For each scheme the step of smallest error, NaN if there is none.
+    referee : str
+        Where `exact` comes from.
+    """
+
+    steps: Array
+    errors: dict[str, Array]
+    exact: Any
+    best: dict[str, float]
+    referee: str = field(default="given")
+
+
+def step_sweep(
+    f: Callable[..., Any],
+    S: ArrayLike,
+    dS: ArrayLike,
+    steps: ArrayLike | None = None,
+    exact: ArrayLike | None = None,
+    schemes: Sequence[str] = ("forward", "central", "complex"),
+) -> StepSweep:
+    """Measure the error of each scheme over many steps: truncation falls with h, rounding rises as 1 / h.
+
+    Nothing is hidden: where a step leaves the domain of f the error is NaN, and a complex step that f makes
+    useless by dropping imaginary parts shows its relative error of 1.
+
+    Parameters
+    ----------
+    f, S, dS
+        As in `fd_differential`.
+    steps : (k,) array, optional
+        Positive steps. By default 61, from 1e-16 to 1 in the logarithm, times the distance to the nearest
+        singular matrix over the norm of `dS`.
+    exact : float or array, optional
+        The true df(S)[dS]. By default the best referee at hand: the complex step where it passes its check,
+        else richardson; the field `referee` says which.
+    schemes : sequence of {"forward", "central", "richardson", "complex"}
+
+    Returns
+    -------
+    StepSweep
+
+    Raises
+    ------
+    ValueError, TypeError
+        For bad input. Cost: one to ten values of f for each step and scheme.
+    """
+    X = _point(S)
+    E = as_real("dS", dS, shape=X.shape)
+    if not E.any():
+        raise ValueError("dS is zero; a sweep needs a direction")
+    for scheme in schemes:
+        one_of("schemes", scheme, SCHEMES)
+    if steps is None:
+        h = np.logspace(-16, 0, 61) * scale(X)[0] / float(np.linalg.norm(E))
+    else:
+        h = as_real("steps", steps, ndim=1).copy()
+        as_positive("the smallest of steps", h.min())
+    g = Evaluation(f, X, batched=False)
+    if exact is None:
+        truth, referee = _referee(f, X, E)
+    else:
+        truth, referee = as_real("exact", exact, shape=g.at.shape), "given"
+    size = float(np.abs(truth).max()) or 1.0
+
+    def error(scheme: str, t: float) -> float:
+        try:
+            if scheme == "complex":
+                slope, _ = complex_slope_along(g, X, E, t, want_error=False)
+            else:
+                slope, _ = slope_along(g, X, E, t, RULES[scheme], want_error=False)
+        except (ValueError, TypeError):  # LinAlgError is a ValueError
+            return np.nan
+        return float(np.abs(slope - truth).max()) / size
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # log of a negative number: the point of large steps
+        errors = {scheme: np.array([error(scheme, float(t)) for t in h]) for scheme in schemes}
+    best = {s: float(h[np.nanargmin(e)]) if np.isfinite(e).any() else np.nan for s, e in errors.items()}
+    return StepSweep(h, errors, truth[()], best, referee)
+
+
+def _referee(f: Callable[..., Any], S: Array, dS: Array) -> tuple[Array, str]:
+    try:
+        return np.asarray(fd_differential(f, S, dS, "complex")), "complex step"
+    except (ValueError, TypeError):
+        return np.asarray(fd_differential(f, S, dS, "richardson")), "richardson"
+
+
+def _point(S: ArrayLike) -> Array:
+    X = as_real("S", S)
+    if X.ndim > 2:
+        raise ValueError(f"S must be a number, a vector or a matrix, but its shape is {X.shape}")
+    return X
+
+
+def _moves(S: Array, tied: bool) -> tuple[Indices, Indices]:
+    """Flat indices of the two entries each move shifts; the same index twice where an entry moves alone."""
+    if not tied:
+        every = np.arange(S.size)
+        return every, every
+    rows, cols = np.tril_indices(S.shape[0])
+    return rows * S.shape[0] + cols, cols * S.shape[0] + rows
+
+
+def _spread(slopes: Array, shape: tuple[int, ...], first: Indices, second: Indices) -> Array:
+    """Write the slope of each move at both its entries."""
+    table = np.empty((int(np.prod(shape)), *slopes.shape[1:]))
+    table[first] = slopes
+    table[second] = slopes
+    return table.reshape(shape + slopes.shape[1:])

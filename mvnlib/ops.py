@@ -1,0 +1,216 @@
+"""The words in which identities are written.
+
+Each word accepts NumPy arrays (also complex ones, as the complex step needs), JAX arrays, and NumPy arrays of
+SymPy expressions; all but ``dot`` and ``kron`` also take stacks of numbers, ``(..., d, d)``.  A symbolic
+matrix is held as such an object array everywhere in ``mvnlib``: then ``@``, ``+`` and ``.mT`` mean the same
+as for numbers, vectors stay one-dimensional, and one text serves floats, automatic differentiation, exact
+proofs and printed JavaScript.
+
+Nothing here checks its input: these words run inside traced and symbolic code.  The public functions check.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+# NumPy, JAX and object arrays have no common type; the words are about what they share.
+Matrix = Any
+
+_elimination: ContextVar[bool] = ContextVar("elimination", default=False)
+
+
+@contextmanager
+def by_elimination() -> Iterator[None]:
+    """Let ``inv``, ``det`` and ``logdet`` of symbols emit the steps of elimination instead of cofactors.
+
+    Cofactors give the polynomials a proof wants.  As floating-point code they lose digits: at d = 3 and
+    condition number 1e6 the inverse is off by 1e-8, by elimination without pivoting 3e-11.  On a symmetric
+    matrix of symbols the same steps are those of L D L^T, because SymPy writes equal entries equally.
+    """
+    token = _elimination.set(True)
+    try:
+        yield
+    finally:
+        _elimination.reset(token)
+
+
+def is_symbolic(A: Matrix) -> bool:
+    """Whether ``A`` is an array of SymPy expressions."""
+    return isinstance(A, np.ndarray) and A.dtype == object
+
+
+def _namespace(A: Matrix) -> Any:
+    return A.__array_namespace__()
+
+
+def tr(A: Matrix) -> Any:
+    """Trace: the sum of the diagonal, ``(..., d, d) -> (...)``."""
+    return A.trace(axis1=-2, axis2=-1) if A.ndim > 2 else A.trace()
+
+
+def det(A: Matrix) -> Any:
+    """Determinant, ``(..., d, d) -> (...)``."""
+    if not is_symbolic(A):
+        return _namespace(A).linalg.det(A)
+    if _elimination.get():
+        _, U = _eliminate(A)
+        return np.prod(U.diagonal())
+    return _leibniz(A)
+
+
+def logdet(A: Matrix) -> Any:
+    """Logarithm of the absolute value of the determinant, ``(..., d, d) -> (...)``.
+
+    For a complex matrix near a real one the phase of the determinant, measured from the real axis, is the
+    imaginary part; this is what lets the complex step through.
+    """
+    if is_symbolic(A):
+        if _elimination.get():
+            _, U = _eliminate(A)
+            return sum(log(pivot**2) for pivot in U.diagonal()) / 2
+        return log(_leibniz(A))
+    xp = _namespace(A)
+    sign, size = xp.linalg.slogdet(A)
+    if xp.isdtype(A.dtype, "complex floating"):
+        return size + 1j * xp.angle(sign * xp.sign(sign.real))
+    return size
+
+
+def adjugate(A: Matrix) -> Matrix:
+    """Adjugate: the transposed matrix of cofactors, ``(..., d, d) -> (..., d, d)``.
+
+    Defined for singular ``A`` too.  It costs d^2 determinants: it is here for Jacobi's formula.
+    """
+    d = A.shape[-1]
+    if d == 1:
+        return A * 0 + 1
+    rows = []
+    for i in range(d):
+        row = []
+        for j in range(d):
+            keep_rows = np.array([r for r in range(d) if r != j])
+            keep_cols = np.array([c for c in range(d) if c != i])
+            minor = A[..., keep_rows[:, None], keep_cols[None, :]]
+            row.append((-1) ** (i + j) * (_leibniz(minor) if is_symbolic(A) else det(minor)))
+        rows.append(row)
+    if is_symbolic(A):
+        return np.array(rows, dtype=object)
+    xp = _namespace(A)
+    return xp.stack([xp.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def inv(A: Matrix) -> Matrix:
+    """Inverse, ``(..., d, d) -> (..., d, d)``."""
+    if not is_symbolic(A):
+        return _namespace(A).linalg.inv(A)
+    if _elimination.get():
+        return _solve_columns(*_eliminate(A))
+    return adjugate(A) * (1 / _leibniz(A))
+
+
+def outer(a: Matrix, b: Matrix) -> Matrix:
+    """Outer product ``a b^T``, ``(..., m), (..., n) -> (..., m, n)``."""
+    return a[..., :, None] * b[..., None, :]
+
+
+def dot(A: Matrix, B: Matrix) -> Any:
+    """Inner product of two arrays of one shape: the sum of the products of all entries, tr(A^T B)."""
+    product = A * B
+    return product.sum() if hasattr(product, "sum") else product
+
+
+def kron(A: Matrix, B: Matrix) -> Matrix:
+    """Kronecker product, ``(m, n), (p, q) -> (m p, n q)``; with it vec(A S B) = kron(B^T, A) vec(S)."""
+    return _namespace(A).kron(A, B)
+
+
+def vec(A: Matrix) -> Matrix:
+    """Stack the columns of ``A``, ``(..., m, n) -> (..., m n)``."""
+    return A.mT.reshape(*A.shape[:-2], -1)
+
+
+def diag(A: Matrix) -> Matrix:
+    """The matrix that keeps the diagonal of ``A`` and is zero elsewhere, ``(..., d, d) -> (..., d, d)``."""
+    return A * np.eye(A.shape[-1], dtype=int)
+
+
+def lower_half(A: Matrix) -> Matrix:
+    """The lower triangle of ``A`` with its diagonal halved: Phi of the Cholesky differential."""
+    return A * np.tril(np.ones(A.shape[-2:], dtype=int), -1) + diag(A) / 2
+
+
+def sym(A: Matrix) -> Matrix:
+    """Symmetric part ``(A + A^T) / 2``, ``(..., d, d) -> (..., d, d)``."""
+    return (A + A.mT) / 2
+
+
+def log(x: Any) -> Any:
+    """Natural logarithm, entry by entry."""
+    return _elementwise("log", x)
+
+
+def exp(x: Any) -> Any:
+    """Exponential, entry by entry."""
+    return _elementwise("exp", x)
+
+
+def pi(like: Matrix) -> Any:
+    """The number pi, exact when ``like`` is symbolic."""
+    if is_symbolic(like):
+        import sympy
+
+        return sympy.pi
+    return np.pi
+
+
+def _elementwise(word: str, x: Any) -> Any:
+    if is_symbolic(x):
+        return np.vectorize(lambda entry: _elementwise(word, entry), otypes=[object])(x)
+    if hasattr(x, "free_symbols"):
+        import sympy
+
+        return getattr(sympy, word)(x)
+    if isinstance(x, float | int | complex | np.generic):
+        return getattr(np, word)(x)
+    return getattr(_namespace(x), word)(x)
+
+
+def _leibniz(A: Matrix) -> Any:
+    """Determinant of symbols as the signed sum over permutations: a polynomial, as a proof wants it."""
+    d = A.shape[-1]
+    total: Any = 0
+    for order in itertools.permutations(range(d)):
+        inversions = sum(order[i] > order[j] for i in range(d) for j in range(i + 1, d))
+        total = total + (-1) ** inversions * np.prod([A[i, order[i]] for i in range(d)])
+    return total
+
+
+def _eliminate(A: Matrix) -> tuple[Matrix, Matrix]:
+    """Factors L (unit lower) and U (upper) of a matrix of symbols, without pivoting."""
+    d = A.shape[0]
+    U = A.copy()
+    L = np.eye(d, dtype=int).astype(object)
+    for k, i in itertools.combinations(range(d), 2):
+        L[i, k] = U[i, k] / U[k, k]
+        U[i, k:] = [0, *(U[i, j] - L[i, k] * U[k, j] for j in range(k + 1, d))]
+    return L, U
+
+
+def _solve_columns(L: Matrix, U: Matrix) -> Matrix:
+    """Inverse of ``L U`` by substitution forwards and backwards, one unit column at a time."""
+    d = L.shape[0]
+    X = np.eye(d, dtype=int).astype(object)
+    for i in range(d):
+        for k in range(i):
+            X[i] = X[i] - L[i, k] * X[k]
+    for i in reversed(range(d)):
+        for k in range(i + 1, d):
+            X[i] = X[i] - U[i, k] * X[k]
+        X[i] = X[i] / U[i, i]
+    return X
