@@ -1,0 +1,163 @@
+"""The built pages: complete, linked, light, readable by everyone, and whole without a network."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urldefrag
+
+import jupytext
+import nbformat
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+ROOT = Path(__file__).resolve().parents[2]
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
+CHAPTERS = [chapter["file"] for part in TOC["parts"] if part.get("numbered") for chapter in part["chapters"]]
+PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
+NOTEBOOKS = [page for page in PAGES if (ROOT / f"{page}.md").read_text().startswith("---\njupytext:")]
+
+every_page = pytest.mark.parametrize("name", PAGES)
+every_chapter = pytest.mark.parametrize("name", CHAPTERS)
+
+
+@cache
+def soup(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text("utf-8"), "html.parser")
+
+
+@every_page
+def test_a_page_is_accessible(built_book: Path, name: str) -> None:
+    page = soup(built_book / f"{name}.html")
+    assert page.html["lang"] == "en"
+    assert len(page.select("article h1")) == 1
+    assert page.find("a", href="#main-content"), "the link that skips the navigation"
+    assert not [image for image in page.find_all("img") if not image.get("alt", "").strip()]
+    nameless = [
+        link
+        for link in page.find_all(["a", "button"])
+        if not (link.get_text(strip=True) or link.get("aria-label") or link.get("title"))
+    ]
+    assert not nameless
+
+
+@every_page
+def test_links_lead_somewhere(built_book: Path, name: str) -> None:
+    page = built_book / f"{name}.html"
+    broken = []
+    for link in soup(page).find_all(href=True) + soup(page).find_all(src=True):
+        address = link.get("href") or link.get("src")
+        if re.match(r"(https?|mailto|data|javascript):", address):
+            continue
+        path, anchor = urldefrag(re.sub(r"\?[^#]*", "", address))
+        target = (page.parent / unquote(path)).resolve() if path else page
+        if not target.is_file() or (anchor and not soup(target).find(id=unquote(anchor))):
+            broken.append(address)
+    assert not broken
+
+
+@every_page
+def test_nothing_is_loaded_from_another_host(built_book: Path, name: str) -> None:
+    page = soup(built_book / f"{name}.html")
+    loaded = [tag["src"] for tag in page.find_all(src=True)]
+    loaded += [tag["href"] for tag in page.find_all("link", href=True)]
+    assert not [address for address in loaded if re.match(r"(https?:)?//", address)]
+    for sheet in (built_book / "_static").rglob("*.css"):
+        assert not re.findall(r"(?:url\(|@import )['\"]?(?:https?:)?//", sheet.read_text("utf-8")), sheet
+
+
+@every_page
+def test_every_formula_is_rendered(visit: Any, name: str) -> None:
+    page = visit(name)
+    assert page.locator(".math").count() == page.locator(".math:has(mjx-container)").count()
+    assert page.locator("[data-mml-node=merror], mjx-merror").count() == 0
+    assert page.locator("mjx-container").count() == page.locator("mjx-assistive-mml").count()
+
+
+@every_chapter
+def test_a_chapter_has_its_parts(built_book: Path, visit: Any, name: str) -> None:
+    page = visit(name)
+    assert page.locator("mjx-container").count() > 10
+    labels = re.findall(r"^:label: (eq-[\w-]+)$", (ROOT / f"{name}.md").read_text(), flags=re.M)
+    assert labels
+    html = soup(built_book / f"{name}.html")
+    numbers = [block.find(class_="eqno") for block in html.select("div.math[id^=equation-]")]
+    assert len(numbers) >= len(labels)
+    assert all(number and re.match(r"\(\d+\.\d+\)", number.get_text()) for number in numbers)
+    figures = html.select(".cell_output img, figure img, .mvn-widget svg")
+    assert figures
+    assert page.evaluate("[...document.querySelectorAll('article img')].every(i => i.naturalWidth > 0)")
+
+
+@every_page
+def test_a_page_weighs_under_500_kb_beside_mathjax(visit: Any, built_book: Path, name: str) -> None:
+    files = [path for path in visit(name).watch.files if "mathjax" not in path.parts]
+    assert built_book / f"{name}.html" in files
+    weights = {path.name: len(gzip.compress(path.read_bytes())) for path in files}
+    assert sum(weights.values()) < 500_000, sorted(weights.items(), key=lambda item: -item[1])[:5]
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_notebook_can_be_downloaded(built_book: Path, name: str) -> None:
+    page = built_book / f"{name}.html"
+    links = [link["href"] for link in soup(page).find_all("a", href=re.compile(r"\.ipynb$"))]
+    assert len(links) == 1
+    notebook = nbformat.read((page.parent / links[0]).resolve(), as_version=4)
+    nbformat.validate(notebook)
+    source = jupytext.read(ROOT / f"{name}.md", fmt="md:myst")
+
+    def code(book: Any) -> list[str]:
+        return [cell.source for cell in book.cells if cell.cell_type == "code"]
+
+    assert code(notebook) == code(source) != []
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    assert not re.findall(r"^(?:`{3,}|:{3,})\{.*|^\([\w-]+\)=|\{[\w:-]+\}`", text, flags=re.M)
+
+
+@every_page
+def test_a_page_fits_a_phone(visit: Any, name: str) -> None:
+    page = visit(name)
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_the_dark_switch_works(visit: Any) -> None:
+    page = visit(CHAPTERS[0])
+    lightness = "parseInt(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0])"
+    seen = {}
+    for _ in range(3):
+        page.locator("button.theme-switch-button:visible").first.click()
+        seen[page.evaluate("document.documentElement.dataset.mode")] = page.evaluate(lightness)
+    assert set(seen) == {"auto", "light", "dark"}
+    assert seen["dark"] < 60 < 200 < seen["light"]
+
+
+def test_search_works_from_disk(visit: Any, built_book: Path) -> None:
+    page = visit("intro")
+    page.goto((built_book / "search.html").as_uri() + "?q=gradient")
+    page.wait_for_selector("#search-results li a")
+    assert page.locator("#search-results li").count() >= 2
+    page.locator("#search-results li a").first.click()
+    page.wait_for_load_state()
+    assert page.locator("article h1").count() == 1
+
+
+def test_the_front_page_leads_in(visit: Any, built_book: Path) -> None:
+    page = visit("index")
+    page.wait_for_url("**/intro.html")
+
+
+def test_a_copy_in_another_place_works(browser: Any, built_book: Path, tmp_path: Path) -> None:
+    """No page knows where it stands: in a folder with a blank in its name it loads the same files."""
+    (tmp_path / "a book").symlink_to(built_book)
+    tab = browser.new_context(offline=True).new_page()
+    failed: list[str] = []
+    tab.on("requestfailed", lambda request: failed.append(request.url))
+    tab.goto((tmp_path / "a book" / f"{CHAPTERS[0]}.html").as_uri())
+    tab.wait_for_selector("mjx-container")
+    assert not failed
+    tab.context.close()

@@ -1,0 +1,582 @@
+"""Tests of the testers: right answers pass, every planted mistake is caught and named."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from mvnlib.checking import MISTAKES, StepError, Verdict, check_gradient, check_steps
+from mvnlib.conventions import CONVENTIONS, convert_gradient
+from mvnlib.ops import logdet
+from mvnlib.spaces import positive_definite, vector
+
+inv = np.linalg.inv
+seeds = st.integers(0, 2**32 - 1)
+
+
+def point(d, seed, condition=10.0, symmetric=True):
+    rng = np.random.default_rng(seed)
+    Q, _ = np.linalg.qr(rng.normal(size=(d, d)))
+    R = Q if symmetric else np.linalg.qr(rng.normal(size=(d, d)))[0]
+    S = (Q * np.geomspace(2, 2 / condition, d)) @ R.T
+    return (S + S.T) / 2 if symmetric else S
+
+
+def normal(d):
+    """A log density in its covariance, with its entrywise gradient."""
+    x = np.linspace(-2, 1, d)
+
+    def f(S):
+        return -(np.linalg.slogdet(S)[1] + x @ np.linalg.solve(S, x)) / 2
+
+    def gradient(S):
+        P = inv(S).T
+        return -(P - P @ np.outer(x, x) @ P) / 2
+
+    return f, gradient
+
+
+def bilinear(d):
+    """a^T S^-1 b, whose gradient is not symmetric even where S is."""
+    a, b = np.linspace(1, 2, d), np.linspace(-1, 2, d) ** 2
+    return lambda S: a @ np.linalg.solve(S, b), lambda S: -np.outer(inv(S).T @ a, inv(S) @ b)
+
+
+def log_determinant(d):
+    return lambda S: np.linalg.slogdet(S)[1], lambda S: inv(S).T
+
+
+def determinant(d):
+    return np.linalg.det, lambda S: np.linalg.det(S) * inv(S).T
+
+
+def cubic(d):
+    A = np.arange(1.0, d * d + 1).reshape(d, d) / d
+    return lambda S: np.trace(A @ S @ S @ S), lambda S: (A @ S @ S + S @ A @ S + S @ S @ A).T
+
+
+FUNCTIONS = [normal, bilinear, log_determinant, determinant, cubic]
+
+
+def by_cholesky(d):
+    """The same density as `normal`, reading the lower triangle of S only."""
+    x = np.linspace(-2, 1, d)
+
+    def f(S):
+        L = np.linalg.cholesky(S)
+        y = np.linalg.solve(L, x)
+        return -np.log(np.diag(L)).sum() - y @ y / 2
+
+    return f, normal(d)[1]
+
+
+def refusing(d):
+    """The same density as `normal`, of a symmetric S only."""
+    f, gradient = normal(d)
+
+    def strict(S):
+        if not np.array_equal(S, S.T):
+            raise ValueError("the covariance must be symmetric")
+        return f(S)
+
+    return strict, gradient
+
+
+# ---- right answers pass
+
+
+@pytest.mark.parametrize("make", [*FUNCTIONS, by_cholesky, refusing])
+@given(d=st.integers(2, 4), seed=seeds, condition=st.sampled_from([10.0, 1e3, 1e6]))
+@settings(max_examples=15)
+def test_right_gradients_are_accepted_in_every_convention(make, d, seed, condition):
+    f, gradient = make(d)
+    S = point(d, seed, condition)
+    for convention in CONVENTIONS:
+        verdict = check_gradient(f, convert_gradient(gradient(S), "entrywise", convention), S, convention)
+        assert verdict.correct, verdict.message
+        assert convention in verdict.conventions
+        assert verdict.max_error < 1e-8 * condition**0.5
+        assert verdict.mistake is None
+
+
+@pytest.mark.parametrize("make", FUNCTIONS)
+@given(d=st.integers(2, 4), seed=seeds)
+@settings(max_examples=15)
+def test_right_gradients_are_accepted_at_matrices_that_are_not_symmetric(make, d, seed):
+    f, gradient = make(d)
+    S = point(d, seed, symmetric=False)
+    verdict = check_gradient(f, gradient, S)
+    assert verdict.correct, verdict.message
+    assert verdict.conventions == ("entrywise",)
+
+
+def test_every_convention_in_which_a_table_is_right_is_listed():
+    S = point(3, 0)
+    f, gradient = normal(3)
+    A = gradient(S)
+    assert check_gradient(f, A, S).conventions == ("entrywise", "frobenius")
+    assert check_gradient(f, convert_gradient(A, "entrywise", "free"), S).conventions == ("free",)
+    g, skewed = bilinear(3)
+    assert check_gradient(g, skewed(S), S).conventions == ("entrywise",)
+    assert check_gradient(g, 2 * skewed(S), S).conventions == ()
+    assert check_gradient(np.trace, np.eye(3), S).conventions == CONVENTIONS
+    assert check_gradient(lambda S: 1.0, np.zeros((3, 3)), S, "free").conventions == CONVENTIONS
+
+
+def test_numbers_vectors_and_rectangular_matrices_are_checked_entrywise():
+    assert check_gradient(np.sin, np.cos, 1.0).conventions == ("entrywise",)
+    x = np.array([0.5, -1.0, 2.0])
+    assert check_gradient(lambda x: x @ x, lambda x: 2 * x, x).correct
+    assert check_gradient(lambda x: x @ x, x, x).mistake == "half"
+    X = np.random.default_rng(0).normal(size=(2, 4))
+    assert check_gradient(lambda X: np.linalg.slogdet(X @ X.T)[1], 2 * np.linalg.pinv(X).T, X).correct
+    assert check_gradient(lambda x: x[0] * x[1], [0.0, 0.0], [0.0, 0.0]).correct
+
+
+def test_matrix_valued_functions_are_checked_value_by_value():
+    S = point(3, 1)
+    P = inv(S)
+    right = -np.einsum("ki,jl->ijkl", P, P)
+    assert check_gradient(inv, right, S).correct
+    for convention in CONVENTIONS:
+        assert check_gradient(inv, convert_gradient(right, "entrywise", convention), S, convention)
+    assert check_gradient(inv, -right, S).mistake == "sign"
+    assert check_gradient(inv, right.swapaxes(0, 1), point(3, 1)).mistake == "transpose"
+    A = np.arange(6.0).reshape(2, 3)
+    assert check_gradient(lambda x: A @ x, A.T, [1.0, 2.0, 3.0]).correct
+
+
+# ---- wrong ones do not
+
+
+@pytest.mark.parametrize(
+    ("make", "mistake"),
+    [
+        pytest.param(make, mistake, id=f"{make.__name__}-{mistake.key}")
+        for make in FUNCTIONS
+        for mistake in MISTAKES
+        if not (make is bilinear and mistake.key == "inverse_missing")  # of rank one: it has no inverse
+    ],
+)
+@pytest.mark.parametrize("d", [2, 3])
+def test_every_planted_mistake_is_caught_and_named(make, mistake, d):
+    f, gradient = make(d)
+    S = point(d, 7, symmetric=False)
+    G = gradient(S)
+    verdict = check_gradient(f, mistake.plant(G, S), S)
+    assert not verdict.correct
+    assert not verdict
+    assert verdict.conventions == ()
+    hints = {m.key: m.hint for m in MISTAKES}
+    assert hints[verdict.mistake] in verdict.message
+    if make in (log_determinant, determinant) and mistake.key in ("only_the_log_det", "log_det_missing"):
+        assert verdict.mistake in ("sign", "half", "factor")  # here the gradient is itself a multiple of S^-T
+    else:
+        assert verdict.mistake == mistake.key, verdict.message
+
+
+@pytest.mark.parametrize("make", [normal, by_cholesky, refusing, log_determinant])
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("mistake", MISTAKES, ids=[mistake.key for mistake in MISTAKES])
+def test_mistakes_at_a_symmetric_point_are_caught_where_they_change_the_table(make, convention, mistake):
+    f, gradient = make(3)
+    S = point(3, 5)
+    G = convert_gradient(gradient(S), "entrywise", convention)
+    wrong = mistake.plant(G, S)
+    verdict = check_gradient(f, wrong, S, convention)
+    if np.abs(wrong - G).max() < 1e-9:
+        assert verdict.correct
+    elif make is by_cholesky and convention == "entrywise" and mistake.key == "one_triangle":
+        assert verdict.correct  # that is what this program's partials are
+    else:
+        assert not verdict.correct
+        assert verdict.mistake is not None
+
+
+@given(d=st.integers(2, 4), seed=seeds, exponent=st.sampled_from([-6, -5, -3]))
+@settings(max_examples=20)
+def test_a_relative_error_of_a_millionth_in_one_entry_is_caught_at_condition_number_10(d, seed, exponent):
+    f, gradient = normal(d)
+    S = point(d, seed)
+    for convention in CONVENTIONS:
+        G = convert_gradient(gradient(S), "entrywise", convention)
+        i, j = np.unravel_index(np.argmax(np.abs(G)), G.shape)
+        G[i, j] *= 1 + 10.0**exponent
+        G[j, i] = G[i, j]
+        assert not check_gradient(f, G, S, convention)
+
+
+@given(d=st.integers(2, 4), seed=seeds)
+@settings(max_examples=20)
+def test_one_per_cent_is_caught_at_condition_number_a_million(d, seed):
+    f, gradient = normal(d)
+    S = point(d, seed, 1e6)
+    G = gradient(S)
+    assert check_gradient(f, G, S)
+    assert not check_gradient(f, 1.01 * G, S)
+    k = np.argmax(np.abs(np.diag(G)))
+    G[k, k] *= 1.01
+    assert not check_gradient(f, G, S)
+
+
+def test_symmetric_directions_do_not_fool_the_entrywise_check():
+    f, gradient = bilinear(3)
+    S = point(3, 2)
+    verdict = check_gradient(f, gradient(S).T, S)
+    assert verdict.mistake == "transpose"
+    assert verdict.conventions == ()
+
+
+def test_a_claim_in_the_wrong_convention_is_told_the_right_one():
+    f, gradient = normal(3)
+    S = point(3, 0)
+    A = gradient(S)
+    F = convert_gradient(A, "entrywise", "free")
+    verdict = check_gradient(f, F, S, "frobenius")
+    assert not verdict
+    assert verdict.mistake == "off_diagonal_doubled"
+    assert "the off-diagonal entries disagree" in verdict.message
+    assert "the ratio is 2 for all of these" in verdict.message
+    assert "It is right as the free table" in verdict.message
+    verdict = check_gradient(f, A, S, "free")
+    assert verdict.mistake == "off_diagonal_halved"
+    assert "right as the entrywise and frobenius table" in verdict.message
+    g, skewed = bilinear(3)
+    assert "symmetric, the candidate is not" in check_gradient(g, skewed(S), S, "frobenius").message
+
+
+def test_the_message_names_the_entry_that_is_off():
+    f, gradient = normal(3)
+    S = point(3, 0)
+    G = gradient(S)
+    G[2, 1] *= 1.5
+    verdict = check_gradient(f, G, S)
+    assert "1 of 9 entries disagrees" in verdict.message
+    assert "entry [2, 1]" in verdict.message
+    assert "the ratio is 1.5" in verdict.message
+    assert verdict.mistake is None
+    wrong = np.eye(3)
+    wrong[0, 1] = 1e-3
+    assert "differences give 0" in check_gradient(np.trace, wrong, S).message.replace("-0", "0")
+    assert "the diagonal entries" in check_gradient(np.trace, 3 * np.eye(3), S).message
+
+
+def test_a_function_that_reads_one_triangle_is_said_to():
+    f, gradient = by_cholesky(3)
+    S = point(3, 0)
+    A = gradient(S)
+    for claim in (A, np.tril(2 * A - np.diag(np.diag(A)))):
+        verdict = check_gradient(f, claim, S)
+        assert verdict.correct
+        assert "reads only the lower triangle" in verdict.message
+    assert not check_gradient(f, convert_gradient(A, "entrywise", "free"), S)
+    upper = check_gradient(lambda S: f(S.T), A, S)
+    assert "reads only the upper triangle" in upper.message
+
+
+def test_a_function_that_ignores_a_triangle_at_one_point_only_is_not_said_to_read_the_other():
+    verdict = check_gradient(lambda S: S[0, 1] * S[1, 0], np.zeros((2, 2)), np.diag([2.0, 1.0]))
+    assert verdict.correct
+    assert "triangle" not in verdict.message
+
+    def f(S):  # S_12 on the symmetric matrices, and 0 along each entry
+        a, b = S[0, 1], S[1, 0]
+        return a * b * (a + b) / (a**2 + b**2) if a or b else 0.0
+
+    verdict = check_gradient(f, np.zeros((2, 2)), np.diag([2.0, 1.0]))
+    assert not verdict
+    assert "no differential" in verdict.message
+
+
+def test_a_function_that_refuses_asymmetry_is_judged_on_its_symmetric_extension():
+    f, gradient = refusing(3)
+    S = point(3, 0)
+    A = gradient(S)
+    verdict = check_gradient(f, A, S)
+    assert verdict.correct
+    assert "the covariance must be symmetric" in verdict.message
+    assert "symmetric extension" in verdict.message
+    assert "extension" not in check_gradient(f, convert_gradient(A, "entrywise", "free"), S, "free").message
+    assert not check_gradient(f, 2 * A, S)
+
+
+def test_a_transpose_hidden_by_a_symmetric_point_is_mentioned():
+    S = point(3, 0)
+    verdict = check_gradient(log_determinant(3)[0], inv, S)
+    assert verdict.correct
+    assert "near by that is not symmetric it is the transpose" in verdict.message
+    assert "near by" not in check_gradient(log_determinant(3)[0], lambda S: inv(S).T, S).message
+    uses_symmetry = check_gradient(bilinear(3)[0], lambda S: bilinear(3)[1]((S + S.T) / 2), S)
+    assert uses_symmetry.correct
+    assert "uses the symmetry of S" in uses_symmetry.message
+
+    def candidate(S):
+        if not np.allclose(S, S.T):
+            raise ValueError
+        return inv(S)
+
+    assert check_gradient(log_determinant(3)[0], candidate, S).correct
+
+
+def test_partials_that_are_no_differential_are_not_accepted():
+    def f(x):
+        return x[0] * x[1] * x[0] / (x @ x) if x.any() else 0.0
+
+    verdict = check_gradient(f, np.zeros(2), np.zeros(2))
+    assert not verdict
+    assert "no differential" in verdict.message
+
+
+@pytest.mark.parametrize("unit", [1e3, 1e5])
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_a_wrong_sign_is_caught_in_an_entry_that_its_units_make_tiny(convention, unit):
+    f, gradient = normal(3)
+    D = np.diag([1.0, 1 / unit, unit])
+    S = D @ point(3, 1) @ D
+
+    def g(S):
+        return f(inv(D) @ S @ inv(D))
+
+    G = convert_gradient(inv(D) @ gradient(inv(D) @ S @ inv(D)) @ inv(D), "entrywise", convention)
+    assert check_gradient(g, G, S, convention).correct
+    for entry in ((2, 2), (0, 0), (0, 2)):
+        wrong = G.copy()
+        wrong[entry] = wrong[entry[::-1]] = -G[entry]
+        assert not check_gradient(g, wrong, S, convention).correct
+
+
+@pytest.mark.parametrize("d", [2, 3])
+def test_a_kink_that_two_sided_differences_average_away_is_not_accepted(d):
+    def largest(S):
+        return np.linalg.eigvalsh(S)[..., -1]
+
+    verdict = check_gradient(largest, np.eye(d) / 2, np.eye(d), "frobenius")
+    assert not verdict.correct
+    assert verdict.conventions == ()
+    assert "no differential" in verdict.message
+    away = np.diag(np.linspace(2, 1, d))
+    assert check_gradient(largest, np.diag(np.eye(d)[0]), away, "frobenius").correct
+    assert not check_gradient(np.abs, 0.0, 0.0).correct
+
+
+def test_a_verdict_says_when_the_differences_can_hardly_tell():
+    verdict = check_gradient(lambda x: np.float32(x @ x), lambda x: 2 * x, [1.0, 2.0])
+    assert "uncertain by" in verdict.message
+    assert "uncertain by" not in check_gradient(lambda x: x @ x, lambda x: 2 * x, [1.0, 2.0]).message
+
+
+def test_a_badly_conditioned_function_is_judged_by_the_complex_step():
+    S = point(3, 0, 1e6)
+
+    def f(S):
+        return logdet(S @ S)
+
+    assert check_gradient(f, 2 * inv(S), S).correct
+    assert not check_gradient(f, 2.0001 * inv(S), S).correct
+
+
+def test_a_verdict_is_its_correctness_and_shows_its_message():
+    right = check_gradient(np.trace, np.eye(2), np.eye(2))
+    wrong = check_gradient(np.trace, 2 * np.eye(2), np.eye(2))
+    assert right
+    assert not wrong
+    assert isinstance(right, Verdict)
+    assert "correct=False" in repr(wrong)
+    assert wrong.message in repr(wrong)
+    assert wrong.max_error == pytest.approx(1)
+
+
+def test_neither_f_nor_the_candidate_can_change_the_point():
+    def spoil(S):
+        value = np.trace(S)
+        S[...] = 0
+        return value
+
+    def spoiled(S):
+        S[...] = 0
+        return np.eye(2)
+
+    S = np.eye(2)
+    assert check_gradient(spoil, spoiled, S).correct
+    assert_array_equal(S, np.eye(2))
+
+
+@pytest.mark.parametrize(
+    ("candidate", "error"),
+    [
+        (np.eye(3), ValueError),
+        (np.ones(2), ValueError),
+        (1.0, ValueError),
+        (np.full((2, 2), np.nan), ValueError),
+        (np.eye(2) * 1j, TypeError),
+        ("identity", TypeError),
+        (None, TypeError),
+        (lambda S: np.ones(3), ValueError),
+        (lambda S: None, TypeError),
+    ],
+)
+def test_bad_candidates_are_named(candidate, error):
+    with pytest.raises(error, match="candidate"):
+        check_gradient(np.trace, candidate, np.eye(2))
+
+
+def test_bad_points_and_conventions_are_named():
+    for bad, error in [
+        (np.full((2, 2), np.nan), ValueError),
+        (np.ones((2, 2, 2)), ValueError),
+        (np.ones((0, 0)), ValueError),
+        (np.eye(2) * 1j, TypeError),
+        ("S", TypeError),
+    ]:
+        with pytest.raises(error, match="at "):
+            check_gradient(np.trace, np.eye(2), bad)
+    with pytest.raises(ValueError, match="convention"):
+        check_gradient(np.trace, np.eye(2), np.eye(2), "paired")
+    with pytest.raises(TypeError, match="f must be a function"):
+        check_gradient(1.0, np.eye(2), np.eye(2))
+    for convention in ("frobenius", "free"):
+        with pytest.raises(ValueError, match="space of symmetric matrices"):
+            check_gradient(np.trace, np.eye(2), [[1, 2], [3, 4]], convention)
+        with pytest.raises(ValueError, match="space of symmetric matrices"):
+            check_gradient(np.sum, np.ones(2), [1, 2], convention)
+    assert check_gradient(np.trace, [[1, 0], [0, 1]], [[2, 1], [1, 2]]).correct
+
+
+# ---- derivations
+
+
+JACOBI = (
+    ("trace form", lambda S, E: np.trace(inv(S) @ E)),
+    ("in indices", lambda S, E: sum(inv(S)[j, i] * E[i, j] for i in range(len(S)) for j in range(len(S)))),
+    ("as a pairing", lambda S, E: (inv(S).T * E).sum()),
+)
+
+
+def test_lines_that_follow_make_a_table():
+    table = check_steps(*JACOBI, where={"S": "invertible", "E": "general"})
+    assert [label for label, _ in table.rows] == ["trace form", "in indices", "as a pairing"]
+    assert table.rows[0][1] == 0
+    assert all(0 <= difference < 1e-13 for _, difference in table.rows)
+    assert table.points == 10
+    assert "in indices" in repr(table)
+    page = table._repr_html_()
+    assert "<caption>" in page
+    assert page.count('scope="row"') == 3
+
+
+@pytest.mark.parametrize("broken", [1, 2])
+def test_the_first_line_that_does_not_follow_is_named_with_its_values(broken):
+    lines = list(JACOBI)
+    lines[broken] = ("transpose lost", lambda S, E: (inv(S) * E).sum())
+    with pytest.raises(
+        StepError, match=f"transpose lost does not follow from {lines[broken - 1][0]}"
+    ) as caught:
+        check_steps(*lines, where={"S": "invertible", "E": "general"})
+    for shown in ("S =", "E =", "transpose lost ="):
+        assert shown in str(caught.value)
+    assert isinstance(caught.value, AssertionError)
+    assert isinstance(caught.value, ValueError)
+
+
+def test_what_is_wrong_in_general_may_follow_on_symmetric_matrices():
+    lines = (JACOBI[0], lambda S, E: (inv(S) * E).sum())
+    table = check_steps(*lines, where={"S": positive_definite, "E": "general"})
+    assert table.rows[1][0] == "line 2"
+
+
+def test_each_line_takes_the_variables_it_names():
+    table = check_steps(
+        lambda x, y: x @ y,
+        lambda y, x: y @ x,
+        lambda y, x, scale=1.0: (scale * x * y).sum(),
+        lambda a, b: np.dot(a, b),
+        np.vdot,
+        lambda *both: both[0] @ both[1],
+        where={"x": vector, "y": vector},
+        d=3,
+    )
+    assert table.points == 5
+    check_steps(lambda x, y: x, lambda x: 1.0 * x, where={"x": vector, "y": vector})
+    check_steps(lambda A: A @ A, lambda S: np.linalg.matrix_power(S, 2), where="symmetric")
+    check_steps(
+        lambda M: np.log(np.linalg.det(M)), lambda x: np.linalg.slogdet(x)[1], where=positive_definite
+    )
+
+
+def test_zero_equals_its_rounding_and_small_numbers_are_not_zero():
+    where = {"S": "invertible", "E": "general"}
+    zero = check_steps(
+        lambda S: 0 * S,
+        lambda S, E: E @ inv(S) - S @ inv(S) @ E @ inv(S),
+        lambda S: np.zeros_like(S),
+        where=where,
+    )
+    assert all(difference <= 1e-9 for _, difference in zero.rows)
+    check_steps(lambda x: np.exp(-100 - x @ x), lambda x: np.exp(-100) * np.exp(-x @ x), where=vector)
+    with pytest.raises(StepError):
+        check_steps(lambda x: np.exp(-100 - x @ x), lambda x: 1.001 * np.exp(-100 - x @ x), where=vector)
+    with pytest.raises(StepError):
+        check_steps(lambda x: 0.0, lambda x: np.exp(-100 - x @ x), where=vector)
+    with pytest.raises(StepError):
+        check_steps(lambda x: x.sum(), lambda x: x.sum() * (1 + 1e-8), where=vector)
+
+
+def test_lines_must_agree_in_shape_and_be_finite_numbers():
+    with pytest.raises(StepError, match="shape"):
+        check_steps(lambda x: x, lambda x: x[:, None], where=vector)
+    with pytest.raises(StepError, match="shape"):
+        check_steps(lambda x: x @ x, lambda x: np.array([x @ x]), where=vector)
+    for lines in ((lambda x: x, lambda x: x * np.nan), (lambda x: x * np.inf, lambda x: x * np.inf)):
+        with np.errstate(invalid="ignore"), pytest.raises(StepError, match="not finite"):
+            check_steps(*lines, where=vector)
+    with pytest.raises(StepError, match="real numbers"):
+        check_steps(lambda x: x, lambda x: None, where=vector)
+    with pytest.raises(StepError, match="line 2 could not be evaluated: ValueError"):
+        check_steps(lambda x: x, lambda x: np.ones(7) + x, where=vector)
+
+
+def test_lines_cannot_change_the_point_for_each_other():
+    def spoil(x):
+        y = x.copy()
+        x[...] = 0
+        return y
+
+    check_steps(spoil, lambda x: x, spoil, lambda x: 1 * x, where=vector)
+
+
+def test_bad_derivations_are_refused():
+    with pytest.raises(ValueError, match="two or more"):
+        check_steps(lambda x: x, where=vector)
+    with pytest.raises(TypeError, match="line 2 must be a function"):
+        check_steps(lambda x: x, 3.0, where=vector)
+    with pytest.raises(TypeError, match="where"):
+        check_steps(lambda x: x, lambda x: x, where={"x": 3})
+    with pytest.raises(ValueError, match="where"):
+        check_steps(lambda x: x, lambda x: x, where="covariance")
+    with pytest.raises(ValueError, match="where is empty"):
+        check_steps(lambda x: x, lambda x: x, where={})
+    with pytest.raises(ValueError, match="y, which is not among"):
+        check_steps(lambda x: x, lambda x, y: x, where={"x": vector, "z": vector})
+    with pytest.raises(ValueError, match="where has only"):
+        check_steps(lambda a, b: a, lambda a: a, where=vector)
+    for options, error in [
+        ({"d": 0}, ValueError),
+        ({"d": 2.5}, TypeError),
+        ({"d": ()}, ValueError),
+        ({"points": 0}, ValueError),
+        ({"rtol": 0.0}, ValueError),
+    ]:
+        with pytest.raises(error):
+            check_steps(lambda x: x, lambda x: x, where=vector, **options)
+
+
+def test_a_derivation_is_checked_alike_every_time_and_elsewhere_on_request():
+    seen = []
+    lines = (lambda x: seen.append(x.copy()) or x, lambda x: x)
+    check_steps(*lines, where=vector, d=2, points=1)
+    check_steps(*lines, where=vector, d=2, points=1)
+    check_steps(*lines, where=vector, d=2, points=1, rng=np.random.default_rng(1))
+    first, second, third = seen[0], seen[len(seen) // 3], seen[2 * len(seen) // 3]
+    assert_array_equal(first, second)
+    assert (first != third).any()

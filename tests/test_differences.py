@@ -1,0 +1,483 @@
+"""Finite differences: their order, their step, their error estimates, and how they fail aloud."""
+
+import warnings
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from mvnlib.conventions import CONVENTIONS, convert_gradient, pair
+from mvnlib.differences import SCHEMES, default_step, fd_differential, fd_gradient, step_sweep
+
+EPS = np.finfo(float).eps
+CONDITIONS = (10.0, 1e3, 1e6)
+# Error relative to the largest entry: truncation and rounding balanced, with two digits to spare.
+ACCURACY = {
+    "forward": lambda kappa: 10 * (EPS * kappa) ** (1 / 2),
+    "central": lambda kappa: 10 * (EPS * kappa) ** (2 / 3),
+    "richardson": lambda kappa: 1e4 * EPS * kappa,
+    "complex": lambda kappa: 100 * EPS * kappa,
+}
+seeds = st.integers(0, 2**32 - 1)
+
+
+def positive_definite(d, seed, condition=10.0):
+    Q, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(d, d)))
+    S = (Q * np.geomspace(1, 1 / condition, d)) @ Q.T
+    return (S + S.T) / 2
+
+
+def logdet(S):
+    sign, size = np.linalg.slogdet(S)
+    return size + 1j * np.angle(sign**2) / 2 if np.iscomplexobj(S) else size
+
+
+def logpdf(S):
+    x = np.linspace(-2, 1, S.shape[-1])
+    return -(logdet(S) + np.linalg.solve(S, x[:, None])[..., 0] @ x) / 2
+
+
+def logpdf_gradient(S):
+    x = np.linspace(-2, 1, S.shape[-1])
+    u = np.linalg.solve(S.T, x)
+    v = np.linalg.solve(S, x)
+    return -(np.linalg.inv(S).T - np.outer(u, v)) / 2
+
+
+def inverse_gradient(S):
+    P = np.linalg.inv(S)
+    return -np.einsum("ki,jl->ijkl", P, P)
+
+
+FUNCTIONS = {
+    "logdet": (logdet, lambda S: np.linalg.inv(S).T),
+    "inverse": (np.linalg.inv, inverse_gradient),
+    "logpdf": (logpdf, logpdf_gradient),
+}
+
+
+def inverse_to_fifty_digits(S):
+    with mpmath.workdps(50):
+        return (mpmath.matrix(S.tolist()) ** -1).tolist()
+
+
+def logdet_gradient_to_fifty_digits(S):
+    return np.array(inverse_to_fifty_digits(S), dtype=float).T
+
+
+def inverse_gradient_to_fifty_digits(S):
+    P = np.array(inverse_to_fifty_digits(S), dtype=float)
+    return -np.einsum("ki,jl->ijkl", P, P)
+
+
+def logpdf_gradient_to_fifty_digits(S):
+    P = np.array(inverse_to_fifty_digits(S), dtype=object)
+    u = P @ np.linspace(-2, 1, len(S))
+    return (-(P - np.outer(u, u)) / 2).astype(float)
+
+
+FIFTY_DIGITS = {
+    "logdet": logdet_gradient_to_fifty_digits,
+    "inverse": inverse_gradient_to_fifty_digits,
+    "logpdf": logpdf_gradient_to_fifty_digits,
+}
+
+
+def relative(A, B):
+    assert np.shape(A) == np.shape(B)
+    return np.abs(A - B).max() / np.abs(B).max()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("name", FUNCTIONS)
+@given(d=st.integers(1, 5), seed=seeds, condition=st.sampled_from(CONDITIONS))
+@settings(max_examples=15)
+def test_every_scheme_reaches_its_accuracy_in_every_convention(name, scheme, d, seed, condition):
+    f, gradient = FUNCTIONS[name]
+    S = positive_definite(d, seed, condition)
+    for convention in CONVENTIONS:
+        exact = convert_gradient(gradient(S), "entrywise", convention)
+        assert relative(fd_gradient(f, S, convention, scheme), exact) < ACCURACY[scheme](condition)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_error_estimates_bound_the_error_and_are_not_far_above_it(name, scheme, condition):
+    f, _ = FUNCTIONS[name]
+    exceeded, excess = [], []
+    for seed in range(20):
+        S = positive_definite(2 + seed % 4, seed, condition)
+        exact = FIFTY_DIGITS[name](S)
+        table, estimate = fd_gradient(f, S, scheme=scheme, return_error=True)
+        assert estimate.shape == table.shape
+        exceeded.append((np.abs(table - exact) / estimate).max())
+        excess.append(estimate.max() / max(np.abs(table - exact).max(), EPS * np.abs(exact).max()))
+        E = np.random.default_rng(seed).normal(size=S.shape)
+        df, error = fd_differential(f, S, E, scheme, return_error=True)
+        exceeded.append((np.abs(df - np.tensordot(E, exact, 2)) / error).max())
+    assert max(exceeded) < 10
+    assert np.mean(np.array(exceeded) < 1) > 0.9
+    assert np.median(excess) < (1e4 if scheme == "complex" else 100)
+
+
+@given(d=st.integers(2, 5), seed=seeds)
+@settings(max_examples=20)
+def test_all_schemes_work_at_a_matrix_that_is_not_symmetric(d, seed):
+    S = np.random.default_rng(seed).normal(size=(d, d)) + 3 * np.eye(d)
+    kappa = np.linalg.cond(S)
+    for scheme in SCHEMES:
+        assert relative(fd_gradient(logdet, S, scheme=scheme), np.linalg.inv(S).T) < ACCURACY[scheme](kappa)
+
+
+@given(d=st.integers(2, 5), seed=seeds)
+def test_tables_pair_to_the_differential_along_a_direction(d, seed):
+    S, rng = positive_definite(d, seed), np.random.default_rng(seed)
+    E = rng.normal(size=(d, d))
+    E = E + E.T
+    df = fd_differential(logpdf, S, E, "richardson")
+    assert isinstance(df, float)
+    scale = np.abs(E).sum() * np.abs(logpdf_gradient(S)).max()
+    for convention in CONVENTIONS:
+        table = fd_gradient(logpdf, S, convention, "richardson")
+        assert abs(pair(table, E, convention) - df) < 1e6 * EPS * scale
+
+
+@pytest.mark.parametrize(("scheme", "order"), [("forward", 1), ("central", 2)])
+def test_halving_the_step_divides_the_error_by_two_to_the_order(scheme, order):
+    S = positive_definite(3, 0)
+    exact = np.linalg.inv(S)
+    errors = [relative(fd_gradient(logdet, S, "frobenius", scheme, step=h), exact) for h in (4e-3, 2e-3)]
+    assert abs(np.log2(errors[0] / errors[1]) - order) < 0.2
+
+
+def test_richardson_is_exact_for_a_polynomial_of_degree_nine():
+    assert_allclose(
+        fd_gradient(lambda x: (x**9).sum(), [0.5, -1.0, 2.0], scheme="richardson", step=0.25),
+        9 * np.array([0.5, -1.0, 2.0]) ** 8,
+        atol=1e-12 * 2304,
+    )
+
+
+def test_richardson_finds_a_finer_step_where_f_varies_faster_than_its_point():
+    x = np.array([1.0, 2.0])
+    assert (
+        relative(fd_gradient(lambda x: np.sin(100 * x).sum(), x, scheme="richardson"), 100 * np.cos(100 * x))
+        < 1e-9
+    )
+    df, error = fd_differential(lambda x: np.sin(100 * x).sum(), x, x, "richardson", return_error=True)
+    assert abs(df - 100 * x @ np.cos(100 * x)) < error < 1e-6
+
+
+def test_the_step_follows_the_smallest_eigenvalue_not_the_entries():
+    S = positive_definite(3, 0, 1e6)
+    lowest = np.linalg.eigvalsh(S)[0]
+    for scheme in SCHEMES:
+        assert default_step(S, scheme) < lowest / 4
+        assert np.log2(default_step(S, scheme)).is_integer()
+    by_entries = fd_gradient(logdet, S, step=EPS ** (1 / 3) * np.abs(S).max())
+    assert relative(by_entries, np.linalg.inv(S)) > 0.5
+    assert relative(fd_gradient(logdet, S), np.linalg.inv(S)) < 1e-6
+
+
+def test_the_step_scales_with_the_point():
+    S = positive_definite(3, 0)
+    assert default_step(1024 * S) == 1024 * default_step(S)
+    assert default_step(np.array([3.0, 1.0])) == default_step(3.0)
+    assert default_step(np.zeros((2, 2))) == default_step(np.zeros(5)) == default_step(1.0)
+    assert default_step(np.ones((2, 2))) == default_step(1.0)  # singular: by its entries
+
+
+def test_the_step_is_larger_for_a_function_of_lower_precision():
+    S = positive_definite(3, 0)
+    assert default_step(S, eps=1e-7) > 100 * default_step(S)
+    table, error = fd_gradient(lambda S: logdet(S).astype(np.float32), S, return_error=True)
+    assert relative(table, np.linalg.inv(S)) < 1e-2
+    assert (np.abs(table - np.linalg.inv(S)) < error).all()
+
+
+def test_numbers_vectors_and_rectangular_matrices_are_points_too():
+    assert fd_gradient(np.sin, 1.0).shape == ()
+    assert_allclose(fd_gradient(np.sin, 1.0, scheme="complex"), np.cos(1), rtol=4 * EPS)
+    assert_allclose(fd_differential(np.sin, 1.0, 2.0), 2 * np.cos(1), rtol=1e-9)
+    A = np.arange(6.0).reshape(3, 2)
+    assert_allclose(fd_gradient(lambda x: A @ x, [1.0, 2.0]), A.T, rtol=1e-9)
+    X = np.random.default_rng(0).normal(size=(2, 4))
+    assert_allclose(
+        fd_gradient(lambda X: np.linalg.slogdet(X @ X.mT)[1], X, scheme="richardson"),
+        2 * np.linalg.pinv(X).T,
+        rtol=1e-10,
+    )
+    with pytest.raises(ValueError, match="S must be a matrix"):
+        fd_gradient(np.sum, [1.0, 2.0], "free")
+
+
+def test_a_zero_direction_has_a_zero_differential():
+    assert fd_differential(logdet, np.eye(2), np.zeros((2, 2))) == 0
+    assert_array_equal(fd_differential(np.linalg.inv, np.eye(2), np.zeros((2, 2))), np.zeros((2, 2)))
+
+
+# ---- what f is given, and what it may return
+
+
+def counted(f, shapes):
+    def g(S):
+        shapes.append(S.shape)
+        return f(S)
+
+    return g
+
+
+def test_a_function_of_stacks_is_called_on_stacks():
+    shapes = []
+    S = positive_definite(6, 0)
+    table = fd_gradient(counted(logdet, shapes), S)
+    assert (72, 6, 6) in shapes
+    assert len(shapes) < 8
+    assert_allclose(table, fd_gradient(logdet, S, batched=False), rtol=0, atol=1e-9 * np.abs(table).max())
+
+
+def test_large_points_come_in_chunks():
+    shapes = []
+    fd_gradient(counted(lambda S: S[..., 0, 0], shapes), np.eye(40))
+    assert max(np.prod(shape) for shape in shapes) * 8 <= 256 * 1024
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda S: float(np.trace(S @ S)),
+        lambda S: np.trace(S @ S),  # on a stack: the trace over the wrong axes
+        lambda S: (S / S.max()).sum(axis=(-1, -2)),  # on a stack: the maximum over all of them
+        lambda S: S[0, 1] * S[1, 0],
+        lambda S: S.T @ S,
+        lambda S: [[S[0, 0], S[1, 1]]],
+    ],
+)
+@pytest.mark.parametrize("d", [2, 3, 5])
+def test_a_function_that_does_not_take_stacks_gives_the_same_table(f, d):
+    S = positive_definite(d, 1)
+    assert_array_equal(fd_gradient(f, S), fd_gradient(f, S, batched=False))
+
+
+def test_batched_can_be_forced_either_way():
+    shapes = []
+    fd_gradient(counted(logdet, shapes), np.eye(3), batched=False)
+    assert set(shapes) == {(3, 3)}
+    shapes = []
+    fd_gradient(counted(logdet, shapes), np.eye(3), batched=True)
+    assert shapes == [(3, 3), (18, 3, 3)]
+    with pytest.raises(ValueError, match="batched=True"):
+        fd_gradient(lambda S: np.trace(S), np.eye(3), batched=True)
+
+
+@pytest.mark.parametrize("batched", [None, False, True])
+def test_f_cannot_change_the_point(batched):
+    def spoil(S):
+        value = np.linalg.slogdet(S)[1]
+        S[...] = np.nan
+        return value
+
+    S = positive_definite(3, 0)
+    before = S.copy()
+    assert_allclose(fd_gradient(spoil, S, batched=batched), np.linalg.inv(S), rtol=1e-7)
+    fd_differential(spoil, S, np.eye(3))
+    assert_array_equal(S, before)
+
+
+def test_a_step_that_leaves_the_cone_names_entry_step_and_remedy():
+    S = np.diag([1.0, 1e-3])
+    with pytest.raises(np.linalg.LinAlgError, match=r"S\[1, 1\] moved by -0.01.*smaller step"):
+        fd_gradient(lambda S: np.log(np.diag(np.linalg.cholesky(S))).sum(), S, step=1e-2)
+    with pytest.raises(np.linalg.LinAlgError, match=r"S\[1, 0\] and S\[0, 1\] moved by 0.5"):
+        fd_gradient(lambda S: np.linalg.cholesky(S)[0, 0], S, "free", step=0.5)
+    with pytest.raises(np.linalg.LinAlgError, match=r"S \+ -1 dS"):
+        fd_differential(lambda S: np.linalg.cholesky(S)[0, 0], S, np.eye(2), step=1.0)
+
+
+def test_a_function_of_symmetric_matrices_only_points_to_the_other_conventions():
+    def f(S):
+        if not (S == S.T).all():
+            raise ValueError("not symmetric")
+        return np.trace(S @ S)
+
+    with pytest.raises(ValueError, match=r'not symmetric.*convention="frobenius"'):
+        fd_gradient(f, np.eye(2))
+    assert_allclose(fd_gradient(f, np.eye(2), "free"), 2 * np.eye(2), atol=1e-9)
+
+
+def test_values_that_are_not_finite_numbers_of_one_shape_are_refused():
+    S = np.eye(2)
+    with pytest.raises(ValueError, match="f must be finite, but at S "):
+        fd_gradient(lambda S: np.nan, S)
+    with pytest.raises(ValueError, match=r"f must be finite, but at S with S\[0, 0\] moved"):
+        fd_gradient(lambda S: 0.0 if np.array_equal(S, np.eye(2)) else np.inf, S)
+    with pytest.raises(TypeError, match="number"):
+        fd_gradient(lambda S: None, S)
+    with pytest.raises(TypeError, match="number"):
+        fd_gradient(lambda S: "one", S)
+    with pytest.raises(TypeError, match="number"):
+        fd_gradient(lambda S: [[1.0], [1.0, 2.0]], S)
+    with pytest.raises(TypeError, match="real"):
+        fd_gradient(lambda S: S[0, 0] * 1j, S)
+    with pytest.raises(ValueError, match="one shape"):
+        fd_gradient(lambda S: np.zeros(1 + int(S[0, 0] > 1)), S)
+    with pytest.raises(TypeError, match="f must be a function"):
+        fd_gradient(3.0, S)
+    with pytest.raises(ZeroDivisionError):  # at S itself the error is f's own
+        fd_gradient(lambda S: 1 / 0, S)
+
+
+def test_a_step_lost_in_rounding_is_refused():
+    with pytest.raises(ValueError, match="lost in rounding"):
+        fd_gradient(logdet, np.eye(2), step=1e-20)
+
+
+# ---- the complex step
+
+
+DROPS = {
+    "cholesky": lambda S: 2 * np.log(np.diag(np.linalg.cholesky(S))).sum(),
+    "eigvalsh": lambda S: np.log(np.linalg.eigvalsh(S)).sum(),
+    "slogdet's second value": lambda S: np.linalg.slogdet(S)[1],
+    "abs": lambda S: np.log(np.abs(np.linalg.det(S))),
+    "conj": lambda S: np.conj(np.linalg.det(S)),
+    "vdot": lambda S: np.vdot(S, S),
+    "norm": lambda S: np.linalg.norm(S),
+    "real": lambda S: np.linalg.inv(S).real,
+    "one term of two": lambda S: np.linalg.det(S) + np.abs(S[0, 0]),
+    "a small entry only": lambda S: np.linalg.det(S) + 1e-6 * np.abs(S[0, 1] - 3),
+    "casting": lambda S: np.array([S[0, 0], S[1, 1]]).astype(float),
+    "type error": lambda S: float(S[0, 0]),
+}
+
+
+@pytest.mark.parametrize("f", DROPS.values(), ids=DROPS.keys())
+def test_a_complex_step_that_would_be_silently_wrong_is_an_error(f):
+    S = positive_definite(3, 0)
+    if f is DROPS["a small entry only"]:
+        S = np.diag([1.0, 2.0, 3.0])
+    for convention in ("frobenius", "free", "entrywise"):
+        with pytest.raises(ValueError, match="richardson"):
+            fd_gradient(f, S, convention, "complex")
+    with pytest.raises(ValueError, match="richardson"):
+        fd_differential(f, S, np.ones((3, 3)), "complex")
+
+
+def test_a_derivative_that_is_truly_zero_is_no_error():
+    S = positive_definite(3, 0)
+    for f in (lambda S: 1.0, lambda S: 0 * S, lambda S: S[0, 0] - S[0, 0], lambda S: np.round(S[0, 0].real)):
+        assert not fd_gradient(f, S, scheme="complex").any()
+        assert not np.any(fd_differential(f, S, np.eye(3), "complex"))
+    one = fd_gradient(lambda S: S[..., 0, 0] ** 2, S, scheme="complex", return_error=True)[0]
+    assert_allclose(one, np.diag([2 * S[0, 0], 0, 0]), rtol=4 * EPS)
+
+
+# ---- the sweep
+
+
+def test_the_sweep_shows_the_v_curve_and_the_best_steps():
+    S, E = positive_definite(3, 0), np.eye(3)
+    exact = np.trace(np.linalg.inv(S))
+    sweep = step_sweep(logdet, S, E, exact=exact)
+    assert set(sweep.errors) == set(sweep.best) == {"forward", "central", "complex"}
+    assert all(error.shape == sweep.steps.shape for error in sweep.errors.values())
+    assert (sweep.referee, sweep.exact) == ("given", exact)
+    best = {scheme: np.nanmin(error) for scheme, error in sweep.errors.items()}
+    assert best["complex"] < 1e-14
+    assert 1e-14 < best["central"] < 1e-9
+    assert 1e-9 < best["forward"] < 1e-6
+    assert sweep.best["forward"] < sweep.best["central"]
+    for scheme in ("forward", "central"):
+        error = sweep.errors[scheme]
+        assert min(error[0], error[-1]) > 1e4 * best[scheme]
+
+
+def test_the_sweep_names_its_referee():
+    S, E = positive_definite(3, 0), np.eye(3)
+    sweep = step_sweep(logdet, S, E)
+    assert sweep.referee == "complex step"
+    assert abs(sweep.exact / np.trace(np.linalg.inv(S)) - 1) < 100 * EPS
+    by_cholesky = step_sweep(DROPS["cholesky"], S, E, schemes=("central", "complex"))
+    assert by_cholesky.referee == "richardson"
+    assert np.nanmin(by_cholesky.errors["complex"]) > 0.5  # the lost imaginary part is shown, not hidden
+
+
+def test_the_sweep_marks_steps_outside_the_domain():
+    sweep = step_sweep(DROPS["cholesky"], np.eye(2), np.eye(2), steps=[2.0, 1e-3], schemes=["central"])
+    assert_array_equal(sweep.steps, [2.0, 1e-3])
+    assert np.isnan(sweep.errors["central"][0])
+    assert sweep.best["central"] == 1e-3
+
+
+def test_the_sweep_takes_matrix_valued_functions():
+    S = positive_definite(2, 0)
+    P = np.linalg.inv(S)
+    sweep = step_sweep(np.linalg.inv, S, S, exact=-P, schemes=SCHEMES)
+    assert min(sweep.errors["richardson"]) < 1e-12
+
+
+# ---- input
+
+
+@pytest.mark.parametrize(
+    ("bad", "error"),
+    [
+        (np.full((2, 2), np.nan), ValueError),
+        (np.array([[np.inf, 0], [0, 1]]), ValueError),
+        (np.eye(2) * 1j, TypeError),
+        (np.array([["a"]]), TypeError),
+        (None, TypeError),
+        (np.ones((0, 0)), ValueError),
+        (np.ones((2, 2, 2)), ValueError),
+    ],
+)
+def test_bad_points_are_named(bad, error):
+    for call in (
+        lambda: fd_gradient(np.sum, bad),
+        lambda: fd_differential(np.sum, bad, np.eye(2)),
+        lambda: default_step(bad, "central"),
+        lambda: step_sweep(np.sum, bad, np.eye(2)),
+    ):
+        with pytest.raises(error, match="S"):
+            call()
+    for call in (
+        lambda: fd_differential(np.sum, np.eye(2), bad),
+        lambda: step_sweep(np.sum, np.eye(2), bad),
+    ):
+        with pytest.raises(error, match="dS"):
+            call()
+
+
+def test_bad_options_are_named():
+    S = np.eye(2)
+    with pytest.raises(ValueError, match="convention"):
+        fd_gradient(logdet, S, "paired")
+    with pytest.raises(ValueError, match="scheme"):
+        fd_gradient(logdet, S, scheme="backward")
+    with pytest.raises(ValueError, match="scheme"):
+        fd_differential(logdet, S, S, "backward")
+    with pytest.raises(ValueError, match="scheme"):
+        step_sweep(logdet, S, S, schemes=["backward"])
+    for step, error in [(0.0, ValueError), (-1.0, ValueError), (np.nan, ValueError), ("h", TypeError)]:
+        with pytest.raises(error, match="step"):
+            fd_gradient(logdet, S, step=step)
+        with pytest.raises(error, match="step"):
+            fd_differential(logdet, S, S, step=step)
+    with pytest.raises(ValueError, match="steps"):
+        step_sweep(logdet, S, S, steps=[0.1, 0.0])
+    with pytest.raises(ValueError, match="dS is zero"):
+        step_sweep(logdet, S, 0 * S)
+    for convention in ("frobenius", "free"):
+        with pytest.raises(ValueError, match="S must be symmetric"):
+            fd_gradient(logdet, [[1, 0.5], [0, 1]], convention)
+
+
+def test_integers_are_read_as_floats_and_no_warning_is_left_behind():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_allclose(fd_gradient(logdet, [[2, 0], [0, 4]]), np.diag([0.5, 0.25]), atol=1e-9)
+        assert isinstance(fd_gradient(lambda S: int(S[0, 0] > 0), np.eye(2, dtype=int)), np.ndarray)

@@ -1,0 +1,201 @@
+"""Bad input meets clear words, good input is taken as it is, and nothing is changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hostile import NOT_A_COVARIANCE, NOT_REAL, NOT_SQUARE, NOT_SYMMETRIC, disguises
+from numpy.testing import assert_array_equal
+
+from mvnlib._validation import (
+    as_dimension,
+    as_generator,
+    as_number,
+    as_positive,
+    as_positive_definite,
+    as_real,
+    as_square,
+    as_symmetric,
+    one_of,
+)
+
+CHECKS = {"as_real": as_real, "as_square": as_square, "as_symmetric": as_symmetric}
+CHECKS["as_positive_definite"] = lambda name, value: as_positive_definite(name, value)[0]
+S = np.array([[5.0, 2.0], [2.0, 3.0]])
+
+
+def cases(table: dict[str, Any]) -> Any:
+    return pytest.mark.parametrize("case", table)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@cases(NOT_REAL)
+def test_what_is_no_array_of_real_numbers_is_refused_by_name(check: str, case: str) -> None:
+    value, error = NOT_REAL[case]
+    with pytest.raises(error, match=r"^Omega\b"):
+        CHECKS[check]("Omega", value)
+
+
+def test_the_message_says_what_was_found() -> None:
+    for value, words in (
+        (np.eye(2) * 1j, r"S must be real, but its entries are complex \(complex128\)"),
+        ([["a"]], "S must be an array of real numbers, not list of <U1"),
+        (None, "S must be an array of real numbers, not None"),
+        ([[1], [1, 2]], "S is not a rectangular array of numbers: its rows differ in length"),
+        (np.zeros((0, 3)), r"S is empty: its shape is \(0, 3\)"),
+        (np.ma.array([1.0], mask=True), "S has masked entries; drop or fill them first"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=words):
+            as_real("S", value)
+
+
+@pytest.mark.parametrize("check", ["as_square", "as_symmetric", "as_positive_definite"])
+@cases(NOT_SQUARE)
+def test_what_is_not_square_is_refused_with_its_shape(check: str, case: str) -> None:
+    value, error = NOT_SQUARE[case]
+    with pytest.raises(error, match=r"Omega .*shape"):
+        CHECKS[check]("Omega", value)
+
+
+@pytest.mark.parametrize("check", ["as_symmetric", "as_positive_definite"])
+@cases(NOT_SYMMETRIC)
+def test_asymmetry_names_the_two_entries_and_the_remedy(check: str, case: str) -> None:
+    value, error = NOT_SYMMETRIC[case]
+    with pytest.raises(error, match=r"Omega\[0, 1\] = .*Omega\[1, 0\] = .*\(Omega \+ Omega\.T\) / 2"):
+        CHECKS[check]("Omega", value)
+
+
+def test_asymmetry_names_the_worst_pair() -> None:
+    A = np.eye(4)
+    A[0, 1], A[3, 2] = 1e-6, 1e-3
+    with pytest.raises(ValueError, match=r"A\[2, 3\] = 0.0 and A\[3, 2\] = 0.001"):
+        as_symmetric("A", A)
+
+
+@cases(NOT_A_COVARIANCE)
+def test_as_positive_definite_refuses_everything_that_is_no_covariance_matrix(case: str) -> None:
+    value, error = NOT_A_COVARIANCE[case]
+    with pytest.raises(error, match="Sigma") as caught:
+        as_positive_definite("Sigma", value)
+    assert type(caught.value) is error
+
+
+def test_not_positive_definite_says_the_smallest_eigenvalue() -> None:
+    with pytest.raises(np.linalg.LinAlgError, match="smallest eigenvalue is -1, beside a largest of 3"):
+        as_positive_definite("S", [[1, 2], [2, 1]])
+
+
+def test_rounding_is_no_asymmetry(rng: np.random.Generator) -> None:
+    for d in (2, 10, 50):
+        A = rng.standard_normal((d, d))
+        as_symmetric("A", A @ np.diag(rng.random(d)) @ A.T)
+    as_symmetric("A", [[1.0, 1.0], [1.0 + 1e-13, 1.0]])
+    as_symmetric("A", np.zeros((2, 2)))
+    with pytest.raises(ValueError, match="symmetric"):
+        as_symmetric("A", [[1e308, -1e308], [1e308, 1e308]])
+
+
+def test_symmetry_is_relative_so_units_do_not_matter() -> None:
+    A = np.array([[1.0, 0.5], [0.5 + 1e-14, 1.0]])
+    for unit in (1e-200, 1.0, 1e200):
+        as_symmetric("A", A * unit)
+        with pytest.raises(ValueError, match="symmetric"):
+            as_symmetric("A", np.array([[1.0, 0.5], [0.6, 1.0]]) * unit)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("disguise", disguises(S))
+def test_other_real_arrays_are_read_as_float64_and_left_unchanged(check: str, disguise: str) -> None:
+    value = disguises(S)[disguise]
+    read = CHECKS[check]("S", value)
+    assert read.dtype == np.float64
+    assert read.dtype.isnative
+    assert type(read) is np.ndarray
+    assert_array_equal(read, S)
+    assert_array_equal(np.asarray(value, dtype=float), S)
+
+
+def test_a_float64_array_is_not_copied() -> None:
+    assert as_real("S", S) is S
+
+
+def test_the_factor_is_the_lower_cholesky_factor(rng: np.random.Generator) -> None:
+    A = rng.standard_normal((4, 4))
+    read, L = as_positive_definite("S", A @ A.T)
+    assert_array_equal(np.triu(L, 1), 0)
+    np.testing.assert_allclose(L @ L.T, read, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("shape", "fits"),
+    [
+        ((2, 3), True),
+        ((None, 3), True),
+        ((None, None), True),
+        ((2, 2), False),
+        ((3, None), False),
+        ((6,), False),
+    ],
+)
+def test_shape_is_checked_and_None_stands_for_any_length(shape: Any, fits: bool) -> None:
+    if fits:
+        as_real("X", np.ones((2, 3)), shape=shape)
+        return
+    with pytest.raises(ValueError, match=r"X must .*shape is \(2, 3\)"):
+        as_real("X", np.ones((2, 3)), shape=shape)
+
+
+def test_the_shape_asked_for_is_written_in_the_message() -> None:
+    with pytest.raises(ValueError, match=r"mu must be a vector of shape \(3,\), but its shape is \(1, 3\)"):
+        as_real("mu", np.ones((1, 3)), shape=(3,))
+    with pytest.raises(ValueError, match=r"X must have shape \(any, 3\), but its shape is \(5, 2\)"):
+        as_real("X", np.ones((5, 2)), shape=(None, 3))
+
+
+def test_the_first_entry_that_is_not_finite_is_named() -> None:
+    with pytest.raises(ValueError, match=r"X\[1, 0\] is nan"):
+        as_real("X", [[1, 2], [np.nan, np.inf]])
+    with pytest.raises(ValueError, match="t must be finite, but t is inf"):
+        as_number("t", np.inf)
+
+
+def test_positive_numbers() -> None:
+    for good in (1, 0.5, np.float32(2), np.array(3), True):
+        assert as_positive("h", good) == float(good)
+        assert type(as_positive("h", good)) is float
+    for bad in (0, -1, -0.0):
+        with pytest.raises(ValueError, match="h must be positive"):
+            as_positive("h", bad)
+    for bad in ([1.0], np.ones(1), np.nan):
+        with pytest.raises(ValueError, match="h must be"):
+            as_positive("h", bad)
+    for bad in ("1", None, 1j):
+        with pytest.raises(TypeError, match="h must be"):
+            as_positive("h", bad)
+
+
+def test_dimensions() -> None:
+    assert as_dimension("d", np.int8(3)) == 3
+    for bad in (0, -2):
+        with pytest.raises(ValueError, match="d must be at least 1"):
+            as_dimension("d", bad)
+    for bad in (2.0, "2", None, True, [2], np.float64(2)):
+        with pytest.raises(TypeError, match="d must be a whole number"):
+            as_dimension("d", bad)
+
+
+def test_generators() -> None:
+    generator = np.random.default_rng(0)
+    assert as_generator("rng", generator) is generator
+    for bad in (0, None, np.random.RandomState(0), np.random):
+        with pytest.raises(TypeError, match=r"rng must be a generator, say numpy\.random\.default_rng\(0\)"):
+            as_generator("rng", bad)
+
+
+def test_options_are_listed() -> None:
+    assert one_of("scheme", "forward", ("forward", "central")) == "forward"
+    for bad in ("Forward", "", None, 1, ["forward"], np.ones(2)):
+        with pytest.raises(ValueError, match="scheme must be one of 'forward', 'central', but it is"):
+            one_of("scheme", bad, ("forward", "central"))

@@ -1,0 +1,498 @@
+"""The explorers on the side of Python: traits, refusals, and the form for a page without a kernel."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import anywidget
+import numpy as np
+import pytest
+
+from mvnlib import (
+    convert_gradient,
+    default_step,
+    em_step,
+    explore,
+    explore_em,
+    explore_neumann,
+    explore_segment,
+    fd_gradient,
+    fit_normal,
+    loglik,
+    mixture_loglik,
+    responsibilities,
+)
+from mvnlib.identities import TABLE, Differentiable, Differential
+from mvnlib.spaces import positive_definite
+
+S2 = np.array([[2.0, 0.6], [0.6, 1.0]])
+S3 = np.array([[2.0, 0.6, 0.2], [0.6, 1.0, -0.3], [0.2, -0.3, 1.5]])
+KEYS = [key for key, entry in TABLE.items() if isinstance(entry, Differentiable)]
+
+
+def page_state(widget):
+    """What stands in the page as JSON."""
+    text = re.search(r'<script type="application/json">(.*?)</script>', widget.static_html(), re.DOTALL)
+    return json.loads(text[1])
+
+
+# ---- In Jupyter
+
+
+def test_an_explorer_is_a_jupyter_widget_that_can_be_composed():
+    import ipywidgets
+
+    widget = explore("logdet", at=S2)
+    assert isinstance(widget, anywidget.AnyWidget)
+    assert ipywidgets.VBox([widget]).children == (widget,)
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("d", [2, 3])
+def test_the_numbers_shown_are_those_of_the_library(key, d):
+    entry = TABLE[key]
+    square = entry.where[entry.wrt].shape == ("d", "d")
+    space = positive_definite if square else None
+    point = entry.draw(np.random.default_rng(d), d, space)
+    held = {name: value for name, value in point.items() if name != entry.wrt}
+    convention = "free" if square else "entrywise"
+    at = point[entry.wrt]
+    widget = explore(key, at=at, space=space, convention=convention, scheme="complex", **held)
+    result = widget.result
+    np.testing.assert_allclose(result["value"], entry.value(point), rtol=1e-12)
+    E = np.zeros(at.shape)
+    if isinstance(entry, Differential):
+        if square:
+            E[1, 0] = 1
+        E[tuple(widget.direction)] = 1
+        np.testing.assert_allclose(result["formula"], entry.differential(point, E), rtol=1e-12)
+    else:
+        np.testing.assert_allclose(result["formula"], entry.gradient(point, convention), rtol=1e-12)
+        table = fd_gradient(entry.along(point), at, convention, "complex")
+        np.testing.assert_allclose(result["difference"], table, rtol=1e-12)
+    assert result["error"] < 1e-10
+
+
+def test_a_change_of_any_input_changes_the_result():
+    widget = explore("logdet", at=S2)
+    seen = []
+    widget.observe(lambda change: seen.append(change.new), names="result")
+    widget.point = S2 + np.eye(2)
+    widget.convention = "free"
+    widget.scheme = "forward"
+    widget.step = 1e-3
+    assert len(seen) == 4
+    expected = convert_gradient(np.linalg.inv(S2 + np.eye(2)), "entrywise", "free")
+    np.testing.assert_allclose(seen[-1]["formula"], expected)
+    assert 1e-5 < seen[-1]["error"] < 1e-2
+
+
+def test_the_step_follows_the_point_until_it_is_set():
+    widget = explore("logdet", at=S2)
+    assert widget.step == default_step(S2)
+    widget.point = 1e-3 * S2
+    assert widget.step == default_step(1e-3 * S2)
+    widget.step = 1e-7
+    assert not widget.auto
+    widget.point = S2
+    assert widget.step == 1e-7
+    widget.auto = True
+    assert widget.step == default_step(S2)
+
+
+@pytest.mark.parametrize(
+    ("trait", "value", "words"),
+    [
+        ("point", [[1.0, 2.0], [2.0, 1.0]], "positive definite"),
+        ("point", [[1.0, 0.5], [0.4, 1.0]], "symmetric"),
+        ("point", [[1.0, np.nan], [np.nan, 1.0]], "finite"),
+        ("point", np.eye(3), "shape"),
+        ("point", "S", "S must be"),
+        ("convention", "symmetric", "convention must be one of"),
+        ("scheme", "backward", "scheme must be one of"),
+        ("step", -1.0, "step must be positive"),
+        ("direction", [0, 2], "direction must hold"),
+        ("params", {"a": [1.0, 2.0]}, "params must be"),
+    ],
+)
+def test_a_bad_value_is_refused_and_nothing_changes(trait, value, words):
+    widget = explore("logdet", at=S2)
+    before = {name: getattr(widget, name) for name in (trait, "result", "curve")}
+    with pytest.raises(ValueError, match=words):
+        setattr(widget, trait, value)
+    assert {name: getattr(widget, name) for name in before} == before
+
+
+def test_a_bad_value_from_the_front_end_is_sent_back_with_the_reason():
+    widget = explore("logdet", at=S2)
+    before = widget.result
+    widget.set_state({"point": [[1.0, 2.0], [2.0, 1.0]]})
+    assert widget.point == S2.tolist()
+    assert widget.result == before
+    assert "positive definite" in widget.problem
+    widget.set_state({"point": (2 * S2).tolist()})
+    assert widget.problem == ""
+    assert widget.result != before
+
+
+def test_where_the_function_has_no_value_the_last_result_stays():
+    widget = explore("inv", at=[[2.0, 1.0], [0.0, 1.0]])
+    before = widget.result
+    with pytest.raises(ValueError, match="not in the space"):
+        widget.point = [[1.0, 1.0], [1.0, 1.0]]
+    mine = explore(lambda x: np.log(x).sum(), at=np.array([1.0, 2.0]))
+    with np.errstate(invalid="ignore"):
+        mine.point = [-1.0, 2.0]
+    assert mine.point == [1.0, 2.0]
+    assert "not finite" in mine.problem
+    assert widget.result == before
+
+
+def test_a_readers_gradient_is_right_in_the_conventions_it_is_right_in():
+    free = convert_gradient(np.linalg.inv(S2), "entrywise", "free")
+    widget = explore("logdet", free, at=S2)
+    assert widget.result["error"] > 0.1
+    widget.convention = "free"
+    assert widget.result["error"] < 1e-9
+    assert widget.candidate
+
+
+def test_a_readers_function_needs_no_candidate():
+    widget = explore(np.linalg.det, at=S3)
+    assert widget.result["formula"] is None
+    assert widget.result["error"] is None
+    widget = explore(np.linalg.det, lambda S: np.linalg.det(S) * np.linalg.inv(S).T, at=S3)
+    assert widget.result["error"] < 1e-9
+
+
+def test_the_error_curve_has_its_v():
+    curve = explore("logdet", at=S3).curve
+    forward, central = (np.array(curve[name], dtype=float) for name in ("forward", "central"))
+    complex_step = np.array(curve["complex"], dtype=float)
+    assert np.nanmin(central) < np.nanmin(forward) / 100
+    assert np.nanargmin(forward) < np.nanargmin(central)
+    assert complex_step[:20].max() < 1e-14
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keywords", "error", "words"),
+    [
+        (("nothing",), {}, ValueError, "f must be one of"),
+        (("adjugate",), {}, TypeError, "equality"),
+        ((3,), {}, TypeError, "f must be"),
+        ((np.linalg.det,), {}, ValueError, "at is missing"),
+        ((np.linalg.det,), {"at": np.ones((2, 3))}, ValueError, "square"),
+        (("logdet",), {"at": S2, "mu": [0, 0]}, TypeError, "unknown variables mu"),
+        (("logdet",), {"at": np.eye(2) * 1j}, TypeError, "real"),
+        (("logdet",), {"at": -S2, "space": "positive_definite"}, np.linalg.LinAlgError, "at must be"),
+        (("logdet",), {"at": S2, "convention": "half"}, ValueError, "convention must be"),
+        (("logdet",), {"at": [[2, 1], [0, 1]], "convention": "free"}, ValueError, "convention must be"),
+        (("logdet",), {"at": S2, "scheme": "half"}, ValueError, "scheme must be"),
+        (("logdet",), {"at": S2, "step": 0}, ValueError, "step must be positive"),
+        (("logdet", np.eye(3)), {"at": S2}, ValueError, "candidate must have shape"),
+        (("normal_logpdf_mu",), {"at": [0, 0], "Sigma": np.eye(3)}, ValueError, "Sigma must have shape"),
+        (("normal_logpdf_mu",), {"Sigma": -np.eye(2)}, np.linalg.LinAlgError, "Sigma must be positive"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, keywords, error, words):
+    with pytest.raises(error, match=words):
+        explore(*arguments, **keywords)
+
+
+def test_a_closed_explorer_has_let_go():
+    widget = explore("logdet", at=S2)
+    widget.close()
+    assert widget.comm is None
+
+
+# ---- In a page without a kernel
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_the_page_gets_a_figure_in_words_and_the_functions(key):
+    widget = explore(key)
+    html = widget.static_html()
+    assert f'data-widget="{key}" role="group" aria-label="Explorer: ' in html
+    assert re.search(r'role="img" aria-label="Relative error [^"]+central \d', html)
+    assert "<caption>Formula" in html
+    state = page_state(widget)
+    assert state["functions"].startswith("({value(v)")
+    assert state["point"] == widget.point
+
+
+def test_the_output_of_a_cell_carries_the_page_beside_the_widget():
+    data, _ = explore("logdet", at=S2)._repr_mimebundle_()
+    assert {"application/vnd.jupyter.widget-view+json", "text/html", "text/plain"} <= set(data)
+    assert data["text/html"].startswith('<div class="mvn-widget"')
+
+
+def test_a_function_without_javascript_says_where_it_is_live():
+    html = explore(np.linalg.det, at=S2).static_html()
+    assert "live in Jupyter" in html
+    assert "<script" not in html
+    assert 'role="img"' in html
+
+
+def test_no_name_can_close_the_script():
+    def trick(S):
+        return np.trace(S)
+
+    trick.__name__ = "</script><b>"
+    html = explore(trick, at=S2).static_html()
+    assert "</script><b>" not in html
+
+
+# ---- The Neumann series
+
+
+def test_an_rms_norm_below_one_promises_nothing():
+    S = positive_definite.draw(np.random.default_rng(0), 4)
+    result = explore_neumann(S, 1.5 * S).result
+    assert result["rms"] == pytest.approx(0.75)
+    assert result["radius"] == pytest.approx(1.5)
+    assert result["errors"][20] > 1e3
+
+
+def test_the_partial_sums_converge_inside_the_radius():
+    widget = explore_neumann(S3, np.diag([1.0, 0.5, -0.5]), t=0.2)
+    assert widget.result["radius"] < 1
+    assert widget.result["errors"][0] == pytest.approx(1)
+    assert widget.result["errors"][20] < 1e-10
+    widget.t = 5
+    assert widget.result["radius"] > 1
+
+
+def test_a_bad_perturbation_is_refused():
+    with pytest.raises(ValueError, match="E must have shape"):
+        explore_neumann(S2, np.eye(3))
+    with pytest.raises(np.linalg.LinAlgError, match="S must be positive definite"):
+        explore_neumann(-S2, np.eye(2))
+    widget = explore_neumann(S2, np.eye(2))
+    with pytest.raises(ValueError, match="t must be finite"):
+        widget.t = np.inf
+    before = widget.result
+    widget.perturbation = -S2
+    assert widget.problem
+    assert widget.result == before
+
+
+def test_the_neumann_page_has_its_figure_and_functions():
+    widget = explore_neumann(S2, np.eye(2))
+    assert 'data-widget="neumann"' in widget.static_html()
+    assert "spectral radius" in re.search(r'role="img" aria-label="([^"]+)"', widget.static_html())[1]
+    assert page_state(widget)["perturbation"] == [[1.0, 0.0], [0.0, 1.0]]
+
+
+# ---- EM, a step at a time
+
+
+def cloud(n=40, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, 2)) + np.repeat([[0.0, 0.0], [4.0, 2.0]], n // 2, axis=0)
+
+
+WEIGHTS, MEANS = np.array([0.3, 0.7]), np.array([[1.0, 0.0], [2.0, 2.0]])
+COVARIANCES = np.stack([S2, 3 * np.eye(2)])
+
+
+def test_steps_in_the_explorer_are_those_of_the_library():
+    X = cloud()
+    widget = explore_em(X, WEIGHTS, MEANS, COVARIANCES)
+    here, history = (WEIGHTS, MEANS, COVARIANCES), []
+    for step in range(6):
+        widget.iteration = step
+        history.append(mixture_loglik(X, *here))
+        assert widget.history == pytest.approx(history, rel=1e-14)
+        assert widget.result["value"] == widget.history[-1]
+        np.testing.assert_allclose(widget.result["responsibilities"], responsibilities(X, *here), rtol=1e-12)
+        for name, part in zip(("weights", "means", "covariances"), here, strict=True):
+            np.testing.assert_allclose(getattr(widget, name), part, rtol=1e-12)
+        *here, _ = em_step(X, *here)
+    last = widget.means
+    widget.iteration = 2  # back to where it was
+    assert widget.history == pytest.approx(history[:3], rel=1e-14)
+    widget.iteration = 5
+    assert widget.means == last
+    widget.iteration = 0
+    assert widget.means == MEANS.tolist()
+
+
+def test_setting_a_parameter_starts_a_new_run():
+    widget = explore_em(cloud(), WEIGHTS, MEANS, COVARIANCES)
+    widget.iteration = 4
+    widget.means = MEANS + 1
+    assert widget.iteration == 0
+    assert len(widget.history) == 1
+    assert widget.origin["means"] == (MEANS + 1).tolist()
+    widget.iteration = 3
+    widget.set_state({"means": MEANS.tolist(), "weights": [0.5, 0.5]})
+    assert widget.history == [mixture_loglik(cloud(), [0.5, 0.5], MEANS, widget.covariances)]
+
+
+@pytest.mark.parametrize(
+    ("trait", "value", "words"),
+    [
+        ("weights", [1.0, -1.0], "weights must not be negative"),
+        ("weights", [0.0, 0.0], "nor all zero"),
+        ("weights", [1.0], "weights must have shape"),
+        ("means", [[0.0, 0.0]], "means must have shape"),
+        ("means", [[0.0, np.nan], [0.0, 0.0]], "finite"),
+        ("covariances", np.stack([S2, -S2]), r"covariances\[1\] must be positive definite"),
+        ("iteration", -1, "iteration must lie between 0 and 1000"),
+        ("iteration", 1001, "iteration must lie between 0 and 1000"),
+    ],
+)
+def test_a_bad_mixture_is_refused_and_nothing_changes(trait, value, words):
+    widget = explore_em(cloud(), WEIGHTS, MEANS, COVARIANCES)
+    widget.iteration = 2
+    names = ("weights", "means", "covariances", "iteration", "result", "history")
+    before = {name: getattr(widget, name) for name in names}
+    with pytest.raises(ValueError, match=words):
+        setattr(widget, trait, value)
+    assert {name: getattr(widget, name) for name in names} == before
+
+
+def test_a_collapse_is_told_and_the_last_step_stays():
+    X = np.concatenate([cloud(), np.full((8, 2), 50.0)])
+    widget = explore_em(X, WEIGHTS, [[50.0, 50.0], [2.0, 1.0]], COVARIANCES)
+    widget.iteration = 5
+    assert "collapsed" in widget.problem
+    assert "no bound" in widget.problem
+    assert widget.iteration == 0
+    widget.means = MEANS
+    assert widget.problem == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"X": np.zeros((3, 3))}, ValueError, "X must have shape"),
+        ({"X": np.zeros((2001, 2))}, ValueError, "show a sample"),
+        ({"weights": np.ones(5)}, ValueError, "at most"),
+        ({"weights": np.ones(3)}, ValueError, "means must have shape"),
+        ({"weights": [-1.0, 2.0]}, ValueError, "weights must not be negative"),
+        ({"covariances": np.stack([S2, -S2])}, np.linalg.LinAlgError, r"covariances\[1\]"),
+        ({"axes": "xy"}, ValueError, "axes must be 2 names"),
+        ({"axes": ("x",)}, ValueError, "axes must be 2 names"),
+        ({"X": "data"}, TypeError, "X must be"),
+    ],
+)
+def test_bad_arguments_of_a_mixture_are_named(changes, error, words):
+    with pytest.raises(error, match=words):
+        explore_em(
+            **{"X": cloud(), "weights": WEIGHTS, "means": MEANS, "covariances": COVARIANCES, **changes}
+        )
+
+
+def test_the_page_of_a_mixture_has_its_figure_and_its_data():
+    widget = explore_em(cloud(), WEIGHTS, MEANS, COVARIANCES, axes=("length (mm)", "width (mm)"))
+    html, state = widget.static_html(), page_state(widget)
+    assert 'data-widget="em" role="group"' in html
+    words = re.search(r'role="img" aria-label="([^"]+)"', html)[1]
+    assert "width (mm) against length (mm), 40 points" in words
+    assert "Component 2: weight 0.7, mean (2, 2)" in words
+    assert html.count('<path class="mvn-spot') == 40
+    assert html.count('<path class="mvn-ring') == 4
+    assert state["X"] == cloud().tolist()
+    assert state["functions"].startswith("({value(v)")
+
+
+# ---- The segment and its chord
+
+
+def test_the_segment_shows_the_log_likelihood_along_a_line():
+    X = cloud()
+    mu, Sigma = fit_normal(X)
+    presets = {"here": (mu, 2 * Sigma), "there": (mu + 1, 9 * Sigma)}
+    widget = explore_segment(X, presets, t=0.25)
+    assert widget.ends == ["here", "there"]
+    assert widget.result["value"] == pytest.approx(-loglik(X, mu + 0.25, 3.75 * Sigma), rel=1e-13)
+    ends = [-loglik(X, *presets[name]) for name in ("here", "there")]
+    assert widget.result["chord"] == pytest.approx(0.75 * ends[0] + 0.25 * ends[1], rel=1e-13)
+    assert widget.curve["J"][0] == pytest.approx(ends[0], rel=1e-13)
+    widget.parameters = "mu, P"
+    P = 0.75 * np.linalg.inv(2 * Sigma) + 0.25 * np.linalg.inv(9 * Sigma)
+    assert widget.result["value"] == pytest.approx(-loglik(X, mu + 0.25, np.linalg.inv(P)), rel=1e-12)
+    widget.parameters = "P mu, P"
+    eta = 0.75 * np.linalg.solve(2 * Sigma, mu) + 0.25 * np.linalg.solve(9 * Sigma, mu + 1)
+    np.testing.assert_allclose(widget.result["mu"], np.linalg.solve(P, eta), rtol=1e-12)
+    np.testing.assert_allclose(widget.result["Sigma"], np.linalg.inv(P), rtol=1e-12)
+
+
+def test_not_convex_in_mean_and_covariance_but_in_the_natural_parameters():
+    widget = explore_segment(cloud())
+    assert widget.result["excess"] > 1
+    assert 0.2 < widget.result["where"] < 0.6
+    for one in widget.presets:
+        for two in widget.presets:
+            widget.set_state({"ends": [one, two], "parameters": "P mu, P"})
+            assert widget.ends == [one, two]
+            assert widget.result["excess"] <= 1e-9 * max(map(abs, widget.curve["J"]))
+
+
+def test_in_the_mean_and_the_precision_together_it_is_not_convex():
+    """S0-conv: convex in P for a fixed mean, and in the mean for a fixed P, but not in both."""
+    X = cloud()
+    mu, Sigma = fit_normal(X)
+    far = mu + 3 * np.linalg.cholesky(Sigma)[:, 0]
+    presets = {"wide, far off": (far, 10 * Sigma), "narrow": (mu, Sigma / 2)}
+    widget = explore_segment(X, presets, parameters="mu, P")
+    assert widget.result["excess"] > 1
+    widget.parameters = "P mu, P"
+    assert widget.result["excess"] <= 1e-9 * max(map(abs, widget.curve["J"]))
+
+
+def test_only_t_leaves_the_curve_as_it_is():
+    widget = explore_segment(cloud())
+    calls = []
+    widget.observe(calls.append, names="curve")
+    widget.t = 0.75
+    assert not calls
+    widget.ends = widget.ends[::-1]
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("trait", "value", "words"),
+    [
+        ("t", 1.5, "t must lie between 0 and 1"),
+        ("t", np.nan, "t must be finite"),
+        ("parameters", "P", "parameters must be one of"),
+        ("ends", ["the estimate"], "ends must be two names"),
+        ("ends", ["the estimate", "nowhere"], "ends must be one of"),
+    ],
+)
+def test_a_bad_segment_is_refused_and_nothing_changes(trait, value, words):
+    widget = explore_segment(cloud())
+    before = {name: getattr(widget, name) for name in (trait, "result", "curve")}
+    with pytest.raises(ValueError, match=words):
+        setattr(widget, trait, value)
+    assert {name: getattr(widget, name) for name in before} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"presets": {"one": ([0, 0], S2)}}, ValueError, "two points or more"),
+        ({"presets": {"one": ([0, 0], S2), "two": ([0, 0], -S2)}}, np.linalg.LinAlgError, "Sigma of 'two'"),
+        ({"presets": {"one": ([0], S2), "two": ([0, 0], S2)}}, ValueError, "mu of 'one'"),
+        ({"ends": ["here", "there"]}, ValueError, "ends must be one of"),
+        ({"axes": ["x"]}, ValueError, "axes must be 2 names"),
+        ({"parameters": "Sigma"}, ValueError, "parameters must be one of"),
+        ({"X": np.ones((5, 2))}, np.linalg.LinAlgError, "unbounded"),
+    ],
+)
+def test_bad_arguments_of_a_segment_are_named(arguments, error, words):
+    with pytest.raises(error, match=words):
+        explore_segment(**{"X": cloud(), **arguments})
+
+
+def test_the_page_of_a_segment_has_its_figure_and_functions():
+    widget = explore_segment(cloud())
+    html = widget.static_html()
+    assert 'data-widget="segment" role="group"' in html
+    assert "J rises" in re.search(r'role="img" aria-label="([^"]+)"', html)[1]
+    assert page_state(widget)["functions"].startswith("({density:({value(v)")
+    five = np.random.default_rng(0).normal(size=(20, 5))
+    assert "live in Jupyter" in explore_segment(five).static_html()
