@@ -1,4 +1,4 @@
-// Mounts the explorers of a built page. `front` holds the exports of mvnlib/widgets.js, which the build writes above.
+// Mounts the explorers of a built page. `front` holds the exports of mvnlib/front, which the build writes above.
 // A model keeps the state that stands in the page as JSON; the numbers come from the generated functions beside it.
 
 function hostedModel(front, state) {

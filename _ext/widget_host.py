@@ -14,22 +14,21 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-import mvnlib
+from mvnlib._front import module, style
 
 SCRIPT = "mvnlib-widgets.js"
 STYLE = "mvnlib-widgets.css"
-_PACKAGE = Path(mvnlib.__file__).parent
 _MARK = 'class="mvn-widget"'
 
 
 def classic_script() -> str:
     """The front end and its host as one script that runs from disk."""
-    module = (_PACKAGE / "widgets.js").read_text(encoding="utf-8")
-    names = re.findall(r"^export (?:async )?(?:function|const) (\w+)", module, flags=re.MULTILINE)
-    body = re.sub(r"^export default ", "const view = ", module, flags=re.MULTILINE)
+    text = module()
+    names = re.findall(r"^export (?:async )?(?:function|const) (\w+)", text, flags=re.MULTILINE)
+    body = re.sub(r"^export default ", "const view = ", text, flags=re.MULTILINE)
     body = re.sub(r"^export (?=function|const|async)", "", body, flags=re.MULTILINE)
     if leftover := re.search(r"^\s*(import|export)\b.*$", body, flags=re.MULTILINE):
-        raise ValueError(f"widgets.js may not {leftover[0].strip()!r}: the page's script has no modules")
+        raise ValueError(f"the front end may not {leftover[0].strip()!r}: the page's script has no modules")
     host = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
     exports = ", ".join(["default: view", *names])
     front = f"const front = (function () {{\n{body}\nreturn {{ {exports} }};\n}})();"
@@ -42,8 +41,7 @@ def write_assets(app: Sphinx) -> None:
         return
     static = Path(app.outdir) / "_static"
     static.mkdir(parents=True, exist_ok=True)
-    style = (_PACKAGE / "widgets.css").read_text(encoding="utf-8")
-    for name, text in ((SCRIPT, classic_script()), (STYLE, style)):
+    for name, text in ((SCRIPT, classic_script()), (STYLE, style())):
         (static / name).write_text(text, encoding="utf-8")
 
 

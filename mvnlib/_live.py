@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import html
 import json
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
+
+from mvnlib._front import module, style
 
 #: What stops a function at a point of its space; anything else is a fault of the function, and is not caught.
 _NUMERICAL = (ValueError, ArithmeticError)
@@ -21,8 +22,8 @@ class Refusal(traitlets.TraitError, ValueError):  # type: ignore[misc]
 class Live(anywidget.AnyWidget):  # type: ignore[misc]
     """What the explorers share: the front end, refusing bad input, the form for a page without kernel."""
 
-    _esm = Path(__file__).with_name("widgets.js")
-    _css = Path(__file__).with_name("widgets.css")
+    _esm = module()
+    _css = style()
 
     kind = traitlets.Unicode().tag(sync=True)
     name = traitlets.Unicode().tag(sync=True)

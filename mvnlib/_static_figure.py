@@ -1,6 +1,6 @@
 """The figure an explorer shows where no script runs: in print, without JavaScript, before the page is alive.
 
-Tables are tables; curves are SVG, in the colours of the page. The class names are those of ``widgets.js``, so
+Tables are tables; curves are SVG, in the colours of the page. The class names are those of the front end, so
 that one style sheet serves both.
 """
 
@@ -68,7 +68,7 @@ def neumann(state: Mapping[str, Any]) -> str:
     return f'<figure class="mvn-static">{frame.svg(body, alt)}<figcaption>{words}</figcaption></figure>'
 
 
-#: The shapes of ``widgets.js``: one for each component, all of about the same area.
+#: The shapes of the front end: one for each component, all of about the same area.
 _SHAPES = (
     "M-3.1 0a3.1 3.1 0 1 0 6.2 0a3.1 3.1 0 1 0-6.2 0Z",
     "M0-3.9L3.9 2.9H-3.9Z",

@@ -25,12 +25,11 @@ from mvnlib import (
     mixture_loglik,
     responsibilities,
 )
+from mvnlib._front import module, style
 from mvnlib.identities import TABLE, Differentiable, Differential
 from mvnlib.spaces import positive_definite
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-MODULE = (Path(mvnlib.__file__).parent / "widgets.js").read_text(encoding="utf-8")
-STYLE = (Path(mvnlib.__file__).parent / "widgets.css").read_text(encoding="utf-8")
 KEYS = [key for key, entry in TABLE.items() if isinstance(entry, Differentiable)]
 FRAME = 16  # milliseconds
 PRECISION = 1e-9  # JavaScript against Python, relative to the largest entry, up to condition number 1e6
@@ -53,7 +52,7 @@ def mounted(tmp_path_factory):
     def write(*widgets):
         folder = tmp_path_factory.mktemp("page")
         (folder / "widgets.js").write_text(host().classic_script(), encoding="utf-8")
-        (folder / "widgets.css").write_text(STYLE, encoding="utf-8")
+        (folder / "widgets.css").write_text(style(), encoding="utf-8")
         body = "".join(widget.static_html() for widget in widgets)
         (folder / "index.html").write_text(
             '<!doctype html><html lang="en"><meta charset="utf-8"><title>Explorers</title>'
@@ -174,7 +173,7 @@ def test_helpers_agree_with_numpy(page):
                 tables: ['entrywise', 'frobenius', 'free'].map((c) => m.convertGradient(A, c)),
                 edge: m.edge([[1, 0], [0, 1]], [[1, 3], [3, 1]]) };
         }""",
-        [MODULE, S3.tolist(), general.tolist(), nilpotent.tolist()],
+        [module(), S3.tolist(), general.tolist(), nilpotent.tolist()],
     )
     close(found["eigenvalues"], np.linalg.eigvalsh(S3), 1e-14)
     close(found["cholesky"], np.linalg.cholesky(S3), 1e-14)
@@ -780,7 +779,7 @@ def live(page, widget):
 
     page.expose_function("kernel", kernel)
     page.goto("about:blank")
-    page.evaluate(ANYWIDGET, [MODULE, json.loads(json.dumps(plain_state(), allow_nan=False))])
+    page.evaluate(ANYWIDGET, [module(), json.loads(json.dumps(plain_state(), allow_nan=False))])
 
 
 def test_in_jupyter_the_numbers_come_from_python(page):
