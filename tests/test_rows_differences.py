@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,29 @@ def test_the_best_step_and_its_error_are_known_beforehand(scheme: str, order: in
         h = (b / (order * a)) ** (1 / (order + 1))
         seen = abs(fd_differential(logdet, S, E, scheme, step=h) - tr(inv(S) @ E))
         assert seen < 10 * (1 + 1 / order) * b / h
+
+
+@pytest.mark.parametrize(("scheme", "step"), [("forward", 0.01), ("central", 0.05)])
+def test_two_steps_tell_the_truncation_with_factor_2_forward_and_4_3_central(
+    scheme: str, step: float
+) -> None:
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        S, E = spaces.positive_definite.draw(rng, 3), spaces.symmetric.direction(rng, 3)
+        slope, estimate = fd_differential(logdet, S, E, scheme, step, return_error=True)
+        assert abs(estimate / abs(slope - tr(inv(S) @ E)) - 1) < 0.05
+
+
+def test_richardsons_estimate_is_the_error_of_the_value_from_four_steps() -> None:
+    rng = np.random.default_rng(0)
+    S, E = spaces.positive_definite.draw(rng, 3), spaces.symmetric.direction(rng, 3)
+    step, exact = 0.8, tr(inv(S) @ E)
+    column = [fd_differential(logdet, S, E, "central", step / 2**k) for k in range(1, 5)]
+    for k in range(1, 4):
+        column = [(4**k * b - a) / (4**k - 1) for a, b in pairwise(column)]
+    slope, estimate = fd_differential(logdet, S, E, "richardson", step, return_error=True)
+    assert abs(estimate / abs(column[0] - exact) - 1) < 0.2
+    assert abs(slope - exact) < estimate / 4
 
 
 def test_a_step_scaled_by_the_entries_is_wrong_by_any_factor_without_a_word() -> None:
