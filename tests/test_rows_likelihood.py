@@ -191,14 +191,23 @@ def test_a_cholesky_factor_is_enough_and_an_inverse_is_not_even_symmetric(rng: n
     assert np.isfinite(np.linalg.inv(np.diag([1.0, -1.0]))).all()
 
 
+def scales(S: np.ndarray, R: np.ndarray, halved: bool = True) -> np.ndarray:
+    """The chapter's Newton steps in u, Sigma = D R D with D = 1 / u, for one row of covariance S."""
+    M, u = inv(R) * S, 1 / np.sqrt(S.diagonal())
+    for _ in range(40):
+        step = np.linalg.solve(np.diag(1 / u**2) + M, 1 / u - M @ u)
+        while halved and (u + step <= 0).any():
+            step = step / 2
+        u = u + step
+    return u
+
+
 def test_a_wrong_correlation_is_worse_than_none_and_own_variances_do_not_fit_it(setosa: np.ndarray) -> None:
     """The chapter's worked example: Sigma = D R D with the R of another species."""
     with IRIS.open() as file:
         other = np.array([row[1:5] for row in csv.reader(file) if row[5] == "versicolor"], dtype=float)
     (mu, S), R = fit_normal(setosa), np.corrcoef(other.T)
-    M, u = inv(R) * (50 * S), 1 / np.sqrt(S.diagonal())
-    for _ in range(20):
-        u = u + np.linalg.solve(np.diag(50 / u**2) + M, 50 / u - M @ u)
+    u = scales(S, R)
     fitted = R / np.outer(u, u)
     fitted = (fitted + fitted.T) / 2
     own = R * np.sqrt(np.outer(S.diagonal(), S.diagonal()))
@@ -207,3 +216,18 @@ def test_a_wrong_correlation_is_worse_than_none_and_own_variances_do_not_fit_it(
     G = loglik_gradient(setosa, mu, fitted)[1]
     allowed = (G @ np.diag(1 / u) @ R).diagonal()
     assert np.abs(allowed).max() < 1e-8 * np.abs(G).max()
+
+
+def test_newton_finds_the_scales_if_its_steps_are_halved_and_not_always_without(
+    setosa: np.ndarray, rng: np.random.Generator
+) -> None:
+    """Correlations that are nearly singular: a bare step makes a scale negative, a halved one arrives."""
+    S, negative = fit_normal(setosa)[1], 0
+    for _ in range(100):
+        R = spaces.positive_definite.draw(rng, 4, 1e6)
+        R = R / np.sqrt(np.outer(R.diagonal(), R.diagonal()))
+        u = scales(S, R)
+        assert (u > 0).all()
+        assert np.allclose(u * (inv(R) * S @ u), 1, rtol=1e-6)
+        negative += (scales(S, R, halved=False) <= 0).any()
+    assert negative > 0
