@@ -70,9 +70,9 @@ ENTRIES = (
     ),
     Differential(
         key="hessian_Sigma",
-        statement=r"d\,\frac{\partial \log f}{\partial \Sigma} = \tfrac12\left(P\, d\Sigma\, P"
-        r" - P\, d\Sigma\, P y y^\top P - P y y^\top P\, d\Sigma\, P\right),"
-        r"\quad P = \Sigma^{-1},\ y = x - \mu",
+        statement=r"\begin{aligned} d\,\frac{\partial \log f}{\partial \Sigma} &= \tfrac12\left(P\, d\Sigma\, P"
+        r" - P\, d\Sigma\, P y y^\top P - P y y^\top P\, d\Sigma\, P\right), \\"
+        r" P &= \Sigma^{-1}, \quad y = x - \mu \end{aligned}",
         source=_MAGNUS,
         reading="for symmetric Sigma and dSigma; in general P = Sigma^-T and dSigma is transposed",
         where={"Sigma": accretive, "x": vector, "mu": vector},

@@ -119,6 +119,16 @@ def test_the_second_derivative_is_negative_only_at_a_smooth_interior_mode() -> N
     assert np.linalg.eigvalsh(-np.linalg.inv([[2.0, 0.6], [0.6, 1.0]])).max() < 0  # the normal: everywhere
 
 
+def test_a_mode_that_passes_may_have_half_of_the_integral() -> None:
+    """S1-neg: two normals, three standard deviations to either side; each top is a normal density's."""
+    found = laplace(lambda t: np.logaddexp(-((t[0] - 3) ** 2) / 2, -((t[0] + 3) ** 2) / 2), [0.1])
+    grid, width = np.linspace(-15, 15, 3001, retstep=True)
+    true = np.log(np.exp(np.logaddexp(-((grid - 3) ** 2) / 2, -((grid + 3) ** 2) / 2)).sum() * width)
+    assert_close(found.mode, [3.0], 1e-6)
+    assert_close(found.covariance, [[1.0]], 1e-5)
+    assert abs(true - found.log_normaliser - np.log(2)) < 1e-5
+
+
 def test_the_cookbook_of_2012_numbers_the_gradient_of_the_mean_86(point: dict[str, Any]) -> None:
     """S1-ref: (86) is d/ds (x - s)^T W (x - s) = -2 W (x - s), and half of it, with the minus, the score."""
     x, mu, W = point["x"], point["mu"], np.linalg.inv(point["Sigma"])
