@@ -23,7 +23,16 @@ from mvnlib.conventions import (
     vech,
 )
 from mvnlib.differences import SCHEMES, default_step, fd_differential, fd_gradient, step_sweep
-from mvnlib.information import Laplace, fisher_information, laplace, loglik_hessian
+from mvnlib.information import (
+    Laplace,
+    fisher_information,
+    fisher_information_inverse,
+    fisher_information_product,
+    laplace,
+    loglik_hessian,
+    loglik_hessian_operator,
+    natural_gradient,
+)
 from mvnlib.mixture import (
     Mixture,
     em_step,
@@ -32,16 +41,19 @@ from mvnlib.mixture import (
     mixture_loglik,
     responsibilities,
 )
-from mvnlib.normal import fit_normal, loglik, loglik_gradient, logpdf
+from mvnlib.normal import fit_normal, loglik, loglik_and_gradient, loglik_gradient, logpdf
 from mvnlib.parameters import (
     cholesky_differential,
     cholesky_pullback,
     from_log_cholesky,
     log_cholesky,
+    loglik_and_gradient_factor,
+    loglik_and_gradient_precision,
     loglik_gradient_factor,
     loglik_gradient_precision,
 )
 from mvnlib.statistics import NormalStatistics
+from mvnlib.updates import loglik_differences
 
 if TYPE_CHECKING:
     from mvnlib import symbolic, widgets
@@ -82,6 +94,8 @@ __all__ = [
     "fd_differential",
     "fd_gradient",
     "fisher_information",
+    "fisher_information_inverse",
+    "fisher_information_product",
     "fit_mixture",
     "fit_normal",
     "from_log_cholesky",
@@ -91,13 +105,19 @@ __all__ = [
     "latex",
     "log_cholesky",
     "loglik",
+    "loglik_and_gradient",
+    "loglik_and_gradient_factor",
+    "loglik_and_gradient_precision",
+    "loglik_differences",
     "loglik_gradient",
     "loglik_gradient_factor",
     "loglik_gradient_precision",
     "loglik_hessian",
+    "loglik_hessian_operator",
     "logpdf",
     "mixture_gradient",
     "mixture_loglik",
+    "natural_gradient",
     "numpy_function",
     "ops",
     "pair",

@@ -8,16 +8,21 @@ the argument, says what was found, and where it helps says what to do.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from math import isfinite, sqrt
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from mvnlib._scaling import Array as Array
+from mvnlib._scaling import Units, powers_of_two, rescaled, units_of
 
 #: Asymmetry, relative to the largest entry, that a few products in floating point can leave behind.
 SYMMETRY_TOLERANCE = 1e-12
 
+_FLOAT = np.dtype(np.float64)
+_EPS = float(np.finfo(float).eps)
+_CHUNK = 1 << 16  # numbers looked at in one go
 _DIMENSIONS = {0: "a number", 1: "a vector", 2: "a matrix", 3: "a stack of matrices"}
 
 
@@ -29,39 +34,49 @@ def as_real(
     An entry ``None`` of ``shape`` stands for any length; booleans, integers and float32 are read as float64.
     The result may share memory with ``value``.
     """
-    if shape is not None:
-        ndim = len(shape)
-    if np.ma.is_masked(value):
-        raise ValueError(
-            f"{name} has masked entries; drop or fill them first, for a mask cannot be differentiated"
-        )
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(
-            f"{name} is not a rectangular array of numbers: its rows differ in length"
-        ) from error
-    if array.dtype.kind == "c":
-        raise TypeError(f"{name} must be real, but its entries are complex ({array.dtype})")
-    if array.dtype.kind not in "buif":
-        raise TypeError(f"{name} must be an array of real numbers, not {_described(value, array)}")
-    if ndim is not None and array.ndim != ndim:
-        raise ValueError(
-            f"{name} must be {_DIMENSIONS[ndim]}{_shape_hint(shape)}, but its shape is {array.shape}"
-        )
-    if shape is not None and any(
-        want not in (None, got) for want, got in zip(shape, array.shape, strict=True)
-    ):
-        raise ValueError(f"{name} must have shape {_shape_text(shape)}, but its shape is {array.shape}")
-    if array.size == 0:
-        raise ValueError(f"{name} is empty: its shape is {array.shape}")
-    with np.errstate(over="ignore"):
-        array = array.astype(np.float64, copy=False)
-    if not np.isfinite(array).all():
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        place = name if not where else f"{name}[{', '.join(map(str, where))}]"
-        raise ValueError(f"{name} must be finite, but {place} is {array[where]}")
+    array = as_float(_as_numbers(name, value, ndim, shape))
+    require_finite(name, array)
     return array
+
+
+def as_rows(name: str, value: Any, d: int | None = None) -> NDArray[Any]:
+    """Return ``value`` as a matrix (n, d) of real numbers, in its own type and not yet known to be finite.
+
+    It may be larger than memory: a chunk is read with :func:`as_float`, and :func:`require_finite` is asked
+    only where the sums over the rows come out infinite.
+    """
+    return _as_numbers(name, value, None, (None, d))
+
+
+def as_float(array: NDArray[Any]) -> Array:
+    """Return an array of real numbers as float64, the same array where it is one; too large is infinite."""
+    if array.dtype == _FLOAT:
+        return array
+    with np.errstate(over="ignore"):
+        return array.astype(np.float64)
+
+
+def is_finite(array: Array) -> bool:
+    """Whether all entries are finite."""
+    # The sum of squares of an array that is not finite is not finite either, and BLAS forms it fastest.
+    return isfinite(np.vdot(array, array)) or bool(np.isfinite(array).all())
+
+
+def require_finite(name: str, array: NDArray[Any]) -> None:
+    """Refuse an array with an entry that is not finite, naming the first."""
+    if array.size <= _CHUNK and array.dtype == _FLOAT and is_finite(array):
+        return
+    step = max(1, _CHUNK * len(array) // array.size) if array.ndim else 1
+    for start in range(0, len(array) if array.ndim else 1, step):
+        part = as_float(array[start : start + step] if array.ndim else array)
+        finite = np.isfinite(part)
+        if not finite.all():
+            where = tuple(int(i) for i in np.argwhere(~finite)[0])
+            entry = part[where]
+            if where:
+                where = (where[0] + start, *where[1:])
+            place = name if not where else f"{name}[{', '.join(map(str, where))}]"
+            raise ValueError(f"{name} must be finite, but {place} is {entry}")
 
 
 def as_number(name: str, value: Any) -> float:
@@ -101,36 +116,78 @@ def as_square(name: str, value: Any) -> Array:
     return array
 
 
-def as_symmetric(name: str, value: Any, *, rtol: float = SYMMETRY_TOLERANCE) -> Array:
-    """Return ``value`` as a symmetric matrix (d, d); it is checked to ``rtol``, never symmetrised."""
+def as_symmetric(
+    name: str, value: Any, *, rtol: float = SYMMETRY_TOLERANCE, deviations: Array | None = None
+) -> Array:
+    """Return ``value`` as a symmetric matrix (d, d); it is checked to ``rtol``, never symmetrised.
+
+    An asymmetry is compared with the largest entry, each coordinate being divided by its standard deviation
+    where ``deviations`` are given.
+    """
     array = as_square(name, value)
-    with np.errstate(over="ignore"):
-        gap = np.abs(array - array.T)
-    if not gap.max() <= rtol * np.abs(array).max():
+    _require_symmetric(name, array, rtol, deviations)
+    return array
+
+
+def _require_symmetric(name: str, array: Array, rtol: float, deviations: Array | None) -> None:
+    if not np.count_nonzero(array != array.T):
+        return
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = array if deviations is None else rescaled(array, 1 / powers_of_two(deviations))
+        gap = np.abs(scaled - scaled.T)
+    if not gap.max() <= rtol * np.abs(scaled).max():
         i, j = (int(k) for k in np.unravel_index(np.argmax(gap), gap.shape))
         raise ValueError(
             f"{name} must be symmetric, but {name}[{i}, {j}] = {array[i, j]} and "
             f"{name}[{j}, {i}] = {array[j, i]}; "
             f"if the difference is only rounding, pass ({name} + {name}.T) / 2"
         )
-    return array
 
 
 def as_positive_definite(name: str, value: Any) -> tuple[Array, Array]:
     """Return ``value`` as a symmetric positive definite matrix (d, d), with its lower Cholesky factor."""
-    array = as_symmetric(name, value)
-    factor: Array | None
+    array, units, factor = as_scaled(name, value)
+    return array, (factor.T * units).T
+
+
+def as_scaled(name: str, value: Any) -> tuple[Array, Units, Array]:
+    """Return ``value`` as a symmetric positive definite matrix, with units and a factor L.
+
+    The matrix is U L L^T U, with U the diagonal matrix of the units and L lower triangular.  A matrix that
+    cannot be told from a singular one is refused: what its factor says would be rounding.
+    """
+    array = as_square(name, value)
+    d = len(array)
+    variances = array.diagonal()
+    if np.count_nonzero(variances > 0) < d:
+        _require_symmetric(name, array, SYMMETRY_TOLERANCE, None)
+        raise _not_positive_definite(name, array)
+    deviations = np.sqrt(variances)
+    _require_symmetric(name, array, SYMMETRY_TOLERANCE, deviations)
+    units = units_of(deviations)
     try:
-        factor = np.linalg.cholesky(array).astype(np.float64, copy=False)
+        if isinstance(units, float):
+            factor = cast(Array, np.linalg.cholesky(array))
+        else:
+            with np.errstate(over="ignore"):  # of entries that no positive definite matrix has
+                scaled = rescaled(array, 1 / units)
+            factor = cast(Array, np.linalg.cholesky(scaled))
     except np.linalg.LinAlgError:
-        factor = None
-    if factor is None or not np.isfinite(factor).all():
-        lowest, highest = (float(value) for value in np.linalg.eigvalsh(array)[[0, -1]])
-        beside = f", beside a largest of {highest:.6g}" if highest > 0 else ""
-        raise np.linalg.LinAlgError(
-            f"{name} must be positive definite, but its smallest eigenvalue is {lowest:.6g}{beside}"
-        )
-    return array, factor
+        raise _not_positive_definite(name, array) from None
+    # A pivot is the deviation that the coordinates before leave unexplained; of a singular matrix, rounding.
+    noise = sqrt(d * _EPS) * deviations / units
+    if np.count_nonzero(factor.diagonal() > noise) < d:
+        raise _not_positive_definite(name, array)
+    return array, units, factor
+
+
+def _not_positive_definite(name: str, array: Array) -> np.linalg.LinAlgError:
+    lowest, highest = (float(value) for value in np.linalg.eigvalsh(array)[[0, -1]])
+    beside = f", beside a largest of {highest:.6g}" if highest > 0 else ""
+    found = f"its smallest eigenvalue is {lowest:.6g}{beside}"
+    if lowest > 0:
+        found = f"it cannot be told from a singular matrix: {found}"
+    return np.linalg.LinAlgError(f"{name} must be positive definite, but {found}")
 
 
 def one_of(name: str, value: Any, options: Sequence[str]) -> str:
@@ -138,6 +195,39 @@ def one_of(name: str, value: Any, options: Sequence[str]) -> str:
     if not isinstance(value, str) or value not in options:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}, but it is {value!r}")
     return value
+
+
+def _as_numbers(name: str, value: Any, ndim: int | None, shape: Sequence[int | None] | None) -> NDArray[Any]:
+    """``value`` as an array of real numbers of some type, not empty, of the shape asked for."""
+    if shape is not None:
+        ndim = len(shape)
+    if np.ma.is_masked(value):
+        raise ValueError(
+            f"{name} has masked entries; drop or fill them first, for a mask cannot be differentiated"
+        )
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} is not a rectangular array of numbers: its rows differ in length"
+        ) from error
+    if array.dtype.kind == "c":
+        raise TypeError(f"{name} must be real, but its entries are complex ({array.dtype})")
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"{name} must be an array of real numbers, not {_described(value, array)}")
+    if ndim is not None and array.ndim != ndim:
+        raise ValueError(
+            f"{name} must be {_DIMENSIONS[ndim]}{_shape_hint(shape)}, but its shape is {array.shape}"
+        )
+    if (
+        shape is not None
+        and array.shape != shape
+        and any(want not in (None, got) for want, got in zip(shape, array.shape, strict=True))
+    ):
+        raise ValueError(f"{name} must have shape {_shape_text(shape)}, but its shape is {array.shape}")
+    if array.size == 0:
+        raise ValueError(f"{name} is empty: its shape is {array.shape}")
+    return array
 
 
 def _described(value: Any, array: NDArray[Any]) -> str:

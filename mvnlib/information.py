@@ -3,17 +3,43 @@ r"""Second derivatives of the log-likelihood: Hessian, Fisher information, the L
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mvnlib._mode import Target, deviations, find_peak
-from mvnlib._validation import Array, as_number, as_positive_definite, as_real, as_symmetric
-from mvnlib.statistics import sums_about
+from mvnlib._scaling import Array, inverse_of_gram, rescaled
+from mvnlib._validation import (
+    as_number,
+    as_positive_definite,
+    as_real,
+    as_scaled,
+    as_symmetric,
+    is_finite,
+    one_of,
+)
+from mvnlib.conventions import CONVENTIONS, convert_gradient
+from mvnlib.statistics import as_data, sums
 
-__all__ = ["Laplace", "fisher_information", "laplace", "loglik_hessian"]
+__all__ = [
+    "Laplace",
+    "fisher_information",
+    "fisher_information_inverse",
+    "fisher_information_product",
+    "laplace",
+    "loglik_hessian",
+    "loglik_hessian_operator",
+    "natural_gradient",
+]
 
 _EPS = float(np.finfo(float).eps)
+_TINY = float(np.finfo(float).tiny)
+#: From this dimension on the information is written a column of Sigma at a time, half of it as a mirror image.
+_MIRRORED = 16
+
+HessianOperator = Callable[[Any, Any], tuple[Array, Array]]
 
 
 def loglik_hessian(X: Any, mu: Any, Sigma: Any, dmu: Any, dSigma: Any) -> tuple[Array, Array]:
@@ -28,8 +54,8 @@ def loglik_hessian(X: Any, mu: Any, Sigma: Any, dmu: Any, dSigma: Any) -> tuple[
 
     Parameters
     ----------
-    X : array_like, shape (n, d)
-        Data, one observation a row.
+    X : array_like, shape (n, d), or NormalStatistics
+        Data, one observation a row; or their :class:`mvnlib.NormalStatistics`.
     mu : array_like, shape (d,)
     Sigma : array_like, shape (d, d)
         Symmetric positive definite.
@@ -49,32 +75,67 @@ def loglik_hessian(X: Any, mu: Any, Sigma: Any, dmu: Any, dSigma: Any) -> tuple[
     ------
     TypeError, ValueError
         If an argument is not finite, real and of the right shape, or ``Sigma`` or ``dSigma`` is not
-        symmetric.
+        symmetric, or the result overflows.
     numpy.linalg.LinAlgError
         If ``Sigma`` is not positive definite.
 
     Notes
     -----
-    O(n d^2 + d^3) time and O(d^2) memory: no Kronecker product is formed.
+    O(n d^2 + d^3) time and O(d^2) memory: no Kronecker product is formed.  For many directions at one point see
+    :func:`loglik_hessian_operator`.
 
     References
     ----------
     Magnus and Neudecker (2019), ch. 15, for the second differential of the log-likelihood.
     """
-    Sigma, _ = as_positive_definite("Sigma", Sigma)
-    d = Sigma.shape[0]
-    X, mu, dmu = (
-        as_real("X", X, shape=(None, d)),
-        as_real("mu", mu, shape=(d,)),
-        as_real("dmu", dmu, shape=(d,)),
-    )
-    dSigma = as_real("dSigma", as_symmetric("dSigma", dSigma), shape=(d, d))
-    n = X.shape[0]
-    s, T = sums_about(X, mu)
-    P = _precision(Sigma)
-    u, v = P @ dmu, P @ s
-    M = P @ dSigma @ (n / 2 * P - P @ T @ P) - np.outer(u, v)
-    return -P @ (n * dmu + dSigma @ v), (M + M.T) / 2
+    return loglik_hessian_operator(X, mu, Sigma)(dmu, dSigma)
+
+
+def loglik_hessian_operator(X: Any, mu: Any, Sigma: Any) -> HessianOperator:
+    """The Hessian at a point as a function of the direction: what does not depend on it is done once.
+
+    Parameters
+    ----------
+    X, mu, Sigma
+        As in :func:`loglik_hessian`.
+
+    Returns
+    -------
+    callable
+        ``operator(dmu, dSigma)`` is ``loglik_hessian(X, mu, Sigma, dmu, dSigma)``.
+
+    Raises
+    ------
+    TypeError, ValueError, numpy.linalg.LinAlgError
+        As :func:`loglik_hessian`.
+
+    Notes
+    -----
+    O(n d^2 + d^3) time at first; then two products of d x d matrices for each direction.
+    """
+    Sigma, units, L = as_scaled("Sigma", Sigma)
+    d = len(Sigma)
+    n, s, T = sums(as_data("X", X, d), as_real("mu", mu, shape=(d,)), units)
+    with np.errstate(over="ignore", invalid="ignore"):  # an overflow is told of with the result
+        P = inverse_of_gram(L)
+        half_C = rescaled(n / 4 * P - P @ T @ P / 2, 1 / units)
+        v = P @ s / units
+        P = rescaled(P, 1 / units)
+
+    def operator(dmu: Any, dSigma: Any) -> tuple[Array, Array]:
+        dmu = as_real("dmu", dmu, shape=(d,))
+        dSigma = as_real(
+            "dSigma", as_symmetric("dSigma", dSigma, deviations=np.sqrt(Sigma.diagonal())), shape=(d, d)
+        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            M = P @ dSigma @ half_C
+            M -= np.outer(P @ dmu, v / 2)
+            in_mu, in_Sigma = -P @ (n * dmu + dSigma @ v), M + M.T
+        if not (is_finite(in_mu) and is_finite(in_Sigma)):
+            raise ValueError("the Hessian in the direction (dmu, dSigma) overflows; change the units of X")
+        return in_mu, in_Sigma
+
+    return operator
 
 
 def fisher_information(Sigma: Any) -> tuple[Array, Array]:
@@ -99,33 +160,173 @@ def fisher_information(Sigma: Any) -> tuple[Array, Array]:
     Raises
     ------
     TypeError, ValueError, numpy.linalg.LinAlgError
-        If ``Sigma`` is not a symmetric positive definite matrix of finite real numbers.
+        If ``Sigma`` is not a symmetric positive definite matrix of finite real numbers, or the information
+        is out of the range of floats.
 
     Notes
     -----
     Entry ((i, j), (k, l)) is w_ij w_kl (P_ik P_jl + P_il P_jk) with w = 1/2 on the diagonal and 1 off it:
     O(p^2) time, and no memory beyond the result but O(d p).  Neither D nor the Kronecker product is formed.
+    To multiply by it is O(d^3) with :func:`fisher_information_product`; its inverse is
+    :func:`fisher_information_inverse`.
+
+    References
+    ----------
+    Magnus and Neudecker (2019), ch. 15, section 3.
+    """
+    _, units, L = as_scaled("Sigma", Sigma)
+    with np.errstate(over="ignore", invalid="ignore"):
+        P = rescaled(inverse_of_gram(L), 1 / units)
+        information = _products_of_pairs(P, halved=True)
+    what = "its Fisher information"
+    return _in_range(P, what), _in_range(information, what)
+
+
+def fisher_information_inverse(Sigma: Any) -> tuple[Array, Array]:
+    r"""Inverse of :func:`fisher_information`, in closed form.
+
+    .. math:: I_\mu^{-1} = \Sigma, \qquad
+        \left(I_{\operatorname{vech}\Sigma}^{-1}\right)_{(i,j),(k,l)} =
+        \Sigma_{ik}\Sigma_{jl} + \Sigma_{il}\Sigma_{jk}
+
+    It is the Cramer-Rao bound: n times the smallest covariance matrix that unbiased estimates of mu and of
+    vech(Sigma) from n observations can have.
+
+    Parameters
+    ----------
+    Sigma : array_like, shape (d, d)
+        Covariance matrix, symmetric positive definite.
+
+    Returns
+    -------
+    inverse_mu : ndarray, shape (d, d)
+    inverse_vech : ndarray, shape (p, p), p = d (d + 1) / 2
+        In the order of :func:`mvnlib.vech`.
+
+    Raises
+    ------
+    TypeError, ValueError, numpy.linalg.LinAlgError
+        As :func:`fisher_information`.
+
+    Notes
+    -----
+    O(p^2) time, and no memory beyond the result but O(d p).  Nothing is inverted, so no digits are lost.
 
     References
     ----------
     Magnus and Neudecker (2019), ch. 15, section 3.
     """
     Sigma, _ = as_positive_definite("Sigma", Sigma)
-    P = _precision(Sigma)
-    d = P.shape[0]
-    columns, rows = np.triu_indices(d)  # the lower triangle, column by column, as vech stacks it
-    weight = np.where(rows == columns, 0.5, 1.0)
-    information = np.empty((rows.size, rows.size))
-    start = 0
-    for j in range(d):
-        block = slice(start, start + d - j)
-        below = P[j:]
-        information[block] = below[:, rows] * P[j, columns]
-        information[block] += below[:, columns] * P[j, rows]
-        start += d - j
-    information *= weight
-    information *= weight[:, None]
-    return P, information
+    Sigma = Sigma / 2 + Sigma.T / 2
+    with np.errstate(over="ignore", invalid="ignore"):
+        inverse = _products_of_pairs(Sigma, halved=False)
+    return Sigma, _in_range(inverse, "the inverse of its Fisher information")
+
+
+def fisher_information_product(Sigma: Any, dmu: Any, dSigma: Any) -> tuple[Array, Array]:
+    r"""Fisher information of one observation, applied to a direction, without forming it.
+
+    .. math:: \left(\Sigma^{-1} d\mu,\; \tfrac12\,\Sigma^{-1}\, d\Sigma\, \Sigma^{-1}\right)
+
+    The second part is a ``frobenius`` table (see :mod:`mvnlib.conventions`); in the free entries it is
+    :math:`I_{\operatorname{vech}\Sigma} \operatorname{vech}(d\Sigma)`.  The expected value of
+    :func:`loglik_hessian`, where mu and Sigma are the true ones, is minus n times this.
+
+    Parameters
+    ----------
+    Sigma : array_like, shape (d, d)
+        Covariance matrix, symmetric positive definite.
+    dmu : array_like, shape (d,)
+        Direction in the mean.
+    dSigma : array_like, shape (d, d)
+        Direction in the covariance matrix; symmetric.
+
+    Returns
+    -------
+    product_mu : ndarray, shape (d,)
+    product_Sigma : ndarray, shape (d, d), symmetric
+
+    Raises
+    ------
+    TypeError, ValueError, numpy.linalg.LinAlgError
+        As :func:`loglik_hessian`.
+
+    Notes
+    -----
+    O(d^3) time and O(d^2) memory.
+
+    References
+    ----------
+    Magnus and Neudecker (2019), ch. 15, section 3.
+    """
+    Sigma, units, L = as_scaled("Sigma", Sigma)
+    d = len(Sigma)
+    dmu = as_real("dmu", dmu, shape=(d,))
+    dSigma = as_real(
+        "dSigma", as_symmetric("dSigma", dSigma, deviations=np.sqrt(Sigma.diagonal())), shape=(d, d)
+    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        P = rescaled(inverse_of_gram(L), 1 / units)
+        M = P @ dSigma @ P / 4
+        in_mu, in_Sigma = P @ dmu, M + M.T
+    if not (is_finite(in_mu) and is_finite(in_Sigma)):
+        raise ValueError(
+            "the information in the direction (dmu, dSigma) overflows; change the units of Sigma"
+        )
+    return in_mu, in_Sigma
+
+
+def natural_gradient(
+    Sigma: Any, gradient_mu: Any, gradient_Sigma: Any, *, convention: str = "entrywise"
+) -> tuple[Array, Array]:
+    r"""The direction of steepest ascent in the metric of the Fisher information.
+
+    .. math:: \left(\Sigma\, g,\; 2\,\Sigma\, A\, \Sigma\right), \qquad A = \tfrac12\left(G + G^\top\right)
+
+    with g and G the gradients: the inverse of :func:`fisher_information_product`.  Of the log-likelihood of n
+    rows a step of 1/n along it leads from any Sigma, at mu, to the scatter matrix about mu over n.
+
+    Parameters
+    ----------
+    Sigma : array_like, shape (d, d)
+        Covariance matrix, symmetric positive definite.
+    gradient_mu : array_like, shape (d,)
+    gradient_Sigma : array_like, shape (d, d)
+        The table G, in the convention named.
+    convention : {"entrywise", "frobenius", "free"}
+        How to read ``gradient_Sigma``.
+
+    Returns
+    -------
+    dmu : ndarray, shape (d,)
+    dSigma : ndarray, shape (d, d), symmetric
+        A direction: what is added to mu and Sigma.
+
+    Raises
+    ------
+    TypeError, ValueError, numpy.linalg.LinAlgError
+        If an argument is not finite, real and of the right shape, ``Sigma`` not symmetric positive definite,
+        ``convention`` unknown, a ``frobenius`` or ``free`` table not symmetric, or the result overflows.
+
+    Notes
+    -----
+    O(d^3) time and O(d^2) memory; nothing is inverted.
+
+    References
+    ----------
+    Amari (1998), Neural Computation 10, 251-276.
+    """
+    one_of("convention", convention, CONVENTIONS)
+    Sigma, _ = as_positive_definite("Sigma", Sigma)
+    d = len(Sigma)
+    gradient_mu = as_real("gradient_mu", gradient_mu, shape=(d,))
+    G = as_real("gradient_Sigma", gradient_Sigma, shape=(d, d))
+    with np.errstate(over="ignore", invalid="ignore"):
+        M = Sigma @ convert_gradient(G, convention, "frobenius") @ Sigma
+        dmu, dSigma = Sigma @ gradient_mu, M + M.T
+    if not (is_finite(dmu) and is_finite(dSigma)):
+        raise ValueError("the natural gradient overflows; change the units of Sigma")
+    return dmu, dSigma
 
 
 class Laplace(NamedTuple):
@@ -206,6 +407,57 @@ def laplace(
     return Laplace(peak.point, root.T @ root, normaliser)
 
 
-def _precision(Sigma: Array) -> Array:
-    P = np.linalg.inv(Sigma)
-    return (P + P.T) / 2
+def _products_of_pairs(M: Array, *, halved: bool) -> Array:
+    """The matrix of w_ij w_kl (M_ik M_jl + M_il M_jk) over pairs i >= j and k >= l in the order of vech.
+
+    w is 1, and 1/2 for a pair i = j if ``halved``.  M is symmetric.
+    """
+    d = len(M)
+    if d < _MIRRORED:
+        at_rows, at_columns, crossing, weights = _places(d)
+        crossed: Array = M.take(crossing)
+        result: Array = M.take(at_rows)
+        result *= M.take(at_columns)
+        result += crossed * crossed.T  # the place of M_jk is that of M_il with the two pairs exchanged
+        if halved:
+            result *= weights
+        return result
+    columns, rows = np.triu_indices(d)  # the lower triangle, column by column, as vech stacks it
+    result = np.empty((rows.size, rows.size))
+    of_rows, of_columns = M.take(rows, axis=1), M.take(columns, axis=1)  # M_ik, M_jl for all (k, l)
+    if halved:
+        of_rows[:, rows == columns] /= 2
+    start = 0
+    for j in range(d):
+        stop = start + d - j
+        block = result[start:stop, start:]
+        np.multiply(of_rows[j:, start:], of_columns[j, start:], out=block)
+        block += of_columns[j:, start:] * of_rows[j, start:]
+        if halved:
+            block[0] /= 2
+        result[stop:, start:stop] = block[:, d - j :].T
+        start = stop
+    return result
+
+
+@lru_cache(maxsize=_MIRRORED)
+def _places(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], Array]:
+    """Where M_ik, M_jl and M_il stand in M, for all pairs (i, j), (k, l), and w_ij w_kl; 500 kB at most."""
+    columns, rows = np.triu_indices(d)
+    w = np.where(rows == columns, 0.5, 1.0)
+    return (
+        np.add.outer(d * rows, rows),
+        np.add.outer(d * columns, columns),
+        np.add.outer(d * rows, columns),
+        np.outer(w, w),
+    )
+
+
+def _in_range(M: Array, what: str) -> Array:
+    """``M``, a positive definite matrix, if its diagonal has neither overflown nor lost digits at zero."""
+    diagonal = M.diagonal()
+    if not (diagonal.min() >= _TINY and diagonal.max() < np.inf):
+        raise ValueError(
+            f"Sigma is of a size at which {what} is out of the range of floats; change its units"
+        )
+    return M

@@ -2,24 +2,30 @@
 
 Data are rows: ``X`` has shape (n, d).  Everything goes through one Cholesky factor Sigma = L L^T, and the
 log-likelihood of n rows with its gradients through the sums s = sum (x - mu) and T = sum (x - mu)(x - mu)^T,
-which are gathered in one pass over ``X``.
+which are gathered in one pass over ``X``, or follow from :class:`mvnlib.NormalStatistics` passed in its place.
+Coordinates are counted in units (powers of two) in which their variances are about one, so it does not matter
+how unlike the variances are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
-from mvnlib._validation import Array, as_positive_definite, as_real, one_of
+from mvnlib._scaling import Array, Units, inverse_of_gram, inverse_of_lower, log_determinant, rescaled
+from mvnlib._validation import as_float, as_real, as_rows, as_scaled, is_finite, one_of, require_finite
 from mvnlib.conventions import CONVENTIONS, convert_gradient
-from mvnlib.statistics import NormalStatistics, sums_about
+from mvnlib.statistics import NormalStatistics, as_data, sums
 
-__all__ = ["fit_normal", "loglik", "loglik_gradient", "logpdf"]
+__all__ = ["fit_normal", "loglik", "loglik_and_gradient", "loglik_gradient", "logpdf"]
 
-_LOG_2PI = float(np.log(2 * np.pi))
-_CHUNK_BYTES = 1 << 20
+LOG_2PI = float(np.log(2 * np.pi))
+_CHUNK_BYTES = 1 << 18
+#: Below, a chunk is held a coordinate a row: the rows of data are too short to work along.
+_LONG_ROW = 12
+_BLOCK = 32  # rows of L^-1 in one product: the zeros to the right of the block are left out
 #: What rounding leaves of an eigenvalue that is zero, in units of d eps: columns that are each other's sum or
 #: multiple come out below 3.
 _ROUNDING = 16
@@ -48,26 +54,53 @@ def logpdf(X: Any, mu: Any, Sigma: Any) -> Array:
     ------
     TypeError, ValueError
         If an argument is not numeric, not real, not finite, empty or of the wrong shape, or ``Sigma`` not
-        symmetric.
+        symmetric, or a row so far from ``mu`` that the logarithm of its density is no float.
     numpy.linalg.LinAlgError
-        If ``Sigma`` is not positive definite.
+        If ``Sigma`` is not positive definite, or cannot be told from a singular matrix.
 
     Notes
     -----
-    O(n d^2 + d^3) time, about 1 MB beside the result: rows are whitened a chunk at a time.
+    O(n d^2 + d^3) time, about 1 MB beside the result: rows are whitened a chunk at a time, so ``X`` may be a
+    memory-mapped file.
 
     References
     ----------
     Rennie (2006), eq. (1), for one row, in the logarithm.
     """
-    X, mu, _, L = _checked(X, mu, Sigma)
-    whitener = _inverse_of_lower(L)
-    result = np.empty(X.shape[0])
-    for rows, Y in _deviations(X, mu):
-        Z = Y @ whitener.T
-        np.einsum("ij,ij->i", Z, Z, out=result[rows])
-    result += mu.size * _LOG_2PI + _logdet_from_lower(L)
-    result *= -0.5
+    _, units, L = as_scaled("Sigma", Sigma)
+    d = len(L)
+    X, mu = as_rows("X", X, d), as_real("mu", mu, shape=(d,))
+    n = len(X)
+    step = min(n, max(_CHUNK_BYTES // (8 * d), 64))
+    order: Any = "C" if d < _LONG_ROW else "F"
+    Y, Z = np.empty((d, step), order=order), np.empty((d, step), order=order)
+    origin = mu[:, None]
+    if order == "F":
+        origin = np.asfortranarray(np.broadcast_to(origin, (d, step)))
+    whitener = inverse_of_lower(L) / units
+    blocks = [slice(i, min(i + _BLOCK, d)) for i in range(0, d, _BLOCK)]
+    minus_halves = np.full(d, -0.5)
+    constant = _log_constant(L, units)
+    result = np.empty(n)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start in range(0, n, step):
+            part = result[start : start + step]
+            y, z = Y[:, : part.size], Z[:, : part.size]
+            np.subtract(as_float(X[start : start + step]).T, origin[:, : part.size], out=y)
+            if d == 1:  # a matrix of one entry is slow to multiply by
+                np.multiply(y, whitener, out=z)
+                np.multiply(z[0], z[0], out=part)
+                part *= -0.5
+            else:
+                for block in blocks:
+                    np.matmul(whitener[block, : block.stop], y[: block.stop], out=z[block])
+                np.multiply(z, z, out=z)
+                np.matmul(minus_halves, z, out=part)
+            part += constant
+    if not is_finite(result):
+        require_finite("X", X)
+        a = int(np.argmin(np.isfinite(result)))
+        raise ValueError(f"X[{a}] is so far from mu that the logarithm of its density is no float")
     return result
 
 
@@ -79,7 +112,9 @@ def loglik(X: Any, mu: Any, Sigma: Any) -> float:
 
     Parameters
     ----------
-    X, mu, Sigma
+    X : array_like, shape (n, d), or NormalStatistics
+        Data, one observation a row; or their :class:`mvnlib.NormalStatistics`.
+    mu, Sigma
         As in :func:`logpdf`.
 
     Returns
@@ -90,20 +125,64 @@ def loglik(X: Any, mu: Any, Sigma: Any) -> float:
     Raises
     ------
     TypeError, ValueError, numpy.linalg.LinAlgError
-        As :func:`logpdf`.
+        As :func:`logpdf`; a ValueError also if the log-likelihood is no float.
 
     Notes
     -----
-    O(n d^2 + d^3) time, about 1 MB of memory.
+    O(n d^2 + d^3) time, about 1 MB of memory beside d x d matrices; from statistics O(d^3).
 
     References
     ----------
     Rennie (2006), eq. (1), in the logarithm.
     """
-    X, mu, _, L = _checked(X, mu, Sigma)
-    _, T = sums_about(X, mu)
-    whitener = _inverse_of_lower(L)
-    return _loglik(X.shape[0], L, whitener @ T @ whitener.T)
+    _, units, L = as_scaled("Sigma", Sigma)
+    d = len(L)
+    n, _, T = sums(as_data("X", X, d), as_real("mu", mu, shape=(d,)), units)
+    with np.errstate(over="ignore", invalid="ignore"):  # an overflow is told of below
+        value = _loglik(n, T, inverse_of_gram(L), _log_constant(L, units))
+    require_range(value)
+    return value
+
+
+def loglik_and_gradient(
+    X: Any, mu: Any, Sigma: Any, *, convention: str = "entrywise"
+) -> tuple[float, tuple[Array, Array]]:
+    """:func:`loglik` and :func:`loglik_gradient` in one pass over the data, as an optimiser wants them.
+
+    Parameters
+    ----------
+    X, mu, Sigma, convention
+        As in :func:`loglik_gradient`.
+
+    Returns
+    -------
+    value : float
+    gradient : tuple of two ndarrays, shapes (d,) and (d, d)
+        In mu and in Sigma.
+
+    Raises
+    ------
+    TypeError, ValueError, numpy.linalg.LinAlgError
+        As :func:`loglik_gradient`.
+
+    Notes
+    -----
+    O(n d^2 + d^3) time, about 1 MB of memory beside d x d matrices; from statistics O(d^3).
+    """
+    one_of("convention", convention, CONVENTIONS)
+    _, units, L = as_scaled("Sigma", Sigma)
+    d = len(L)
+    n, s, T = sums(as_data("X", X, d), as_real("mu", mu, shape=(d,)), units)
+    P = inverse_of_gram(L)
+    with np.errstate(over="ignore", invalid="ignore"):  # an overflow is told of below
+        A = P @ T @ P
+        table = (A + A.T) / 4 - n / 2 * P
+        in_mu = P @ s / units
+        if is_finite(table):
+            table = rescaled(convert_gradient(table, "entrywise", convention), 1 / units)
+        value = _loglik(n, T, P, _log_constant(L, units))
+    require_range(value, in_mu, table)
+    return value, (in_mu, table)
 
 
 def loglik_gradient(X: Any, mu: Any, Sigma: Any, *, convention: str = "entrywise") -> tuple[Array, Array]:
@@ -116,7 +195,7 @@ def loglik_gradient(X: Any, mu: Any, Sigma: Any, *, convention: str = "entrywise
     Parameters
     ----------
     X, mu, Sigma
-        As in :func:`logpdf`.
+        As in :func:`loglik`: ``X`` may be a :class:`mvnlib.NormalStatistics`.
     convention : {"entrywise", "frobenius", "free"}
         The table wanted for Sigma.  The display is ``entrywise``, which for a symmetric Sigma is also
         ``frobenius``; ``free`` is 2A - diag(A) of it.  See :mod:`mvnlib.conventions`.
@@ -129,25 +208,18 @@ def loglik_gradient(X: Any, mu: Any, Sigma: Any, *, convention: str = "entrywise
     Raises
     ------
     TypeError, ValueError, numpy.linalg.LinAlgError
-        As :func:`logpdf`, and for an unknown ``convention``.
+        As :func:`loglik`, for an unknown ``convention``, and a ValueError if the gradient overflows.
 
     Notes
     -----
-    O(n d^2 + d^3) time, about 1 MB of memory beside the result.
+    O(n d^2 + d^3) time, about 1 MB of memory beside d x d matrices; from statistics O(d^3).
 
     References
     ----------
     Petersen and Pedersen (2012), eqs. (57), (61) and (86); for the factor, Rennie (2006), eqs. (7), (9) and
     (14).
     """
-    one_of("convention", convention, CONVENTIONS)
-    X, mu, _, L = _checked(X, mu, Sigma)
-    s, T = sums_about(X, mu)
-    whitener = _inverse_of_lower(L)
-    Z = whitener @ T @ whitener.T
-    Z[np.diag_indices_from(Z)] -= X.shape[0]
-    half_table = whitener.T @ Z @ whitener / 4
-    return whitener.T @ (whitener @ s), convert_gradient(half_table + half_table.T, "entrywise", convention)
+    return loglik_and_gradient(X, mu, Sigma, convention=convention)[1]
 
 
 def fit_normal(X: Any) -> tuple[Array, Array]:
@@ -158,8 +230,8 @@ def fit_normal(X: Any) -> tuple[Array, Array]:
 
     Parameters
     ----------
-    X : array_like, shape (n, d)
-        Data, one observation a row.
+    X : array_like, shape (n, d), or NormalStatistics
+        Data, one observation a row; or their :class:`mvnlib.NormalStatistics`.
 
     Returns
     -------
@@ -170,58 +242,53 @@ def fit_normal(X: Any) -> tuple[Array, Array]:
     Raises
     ------
     TypeError, ValueError
-        If ``X`` is not a matrix of finite real numbers, or so large that its covariance matrix overflows.
+        As :meth:`mvnlib.NormalStatistics.from_data`.
     numpy.linalg.LinAlgError
         If the rows do not span the space about their mean (n <= d, a constant or a repeated column): the
         likelihood is then unbounded, and there is no estimate.
 
     Notes
     -----
-    O(n d^2) time, about 256 kB of memory beside the result.
+    O(n d^2 + d^3) time, about 1 MB of memory beside d x d matrices.
 
     References
     ----------
     Magnus and Neudecker (2019), ch. 15, section 3.
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # an overflow is told of below
-        statistics = NormalStatistics.from_data(X)
-    Sigma = statistics.scatter / statistics.n
-    n, d = int(statistics.n), Sigma.shape[0]
-    spread = np.sqrt(Sigma.diagonal())
-    if not np.isfinite(spread).all():
-        raise ValueError("X is too large: its covariance matrix overflows; change its units")
+    statistics = X if isinstance(X, NormalStatistics) else NormalStatistics.from_data(X)
+    n, scatter = statistics.n, statistics.scatter
+    d = len(scatter)
+    if not n > 0:
+        raise np.linalg.LinAlgError("X has no rows: there is no estimate")
     # Rank is a question about directions, not units: it is asked of the correlation matrix.
-    lowest = np.linalg.eigvalsh(Sigma / np.outer(spread, spread))[0] if n > d and spread.all() else 0.0
+    spread = np.sqrt(scatter.diagonal())
+    lowest = np.linalg.eigvalsh(rescaled(scatter, 1 / spread))[0] if spread.all() else 0.0
     if not lowest > _ROUNDING * d * np.finfo(float).eps:
         raise np.linalg.LinAlgError(
-            f"the {n} rows of X do not span its {d} dimensions about their mean (smallest eigenvalue of "
+            f"the {n:.15g} rows of X do not span its {d} dimensions about their mean (smallest eigenvalue of "
             f"their correlation matrix {lowest:.3g}): the likelihood is unbounded"
         )
-    return statistics.mean, Sigma
+    with np.errstate(over="ignore"):
+        Sigma = scatter / n
+    if not np.isfinite(Sigma.diagonal()).all():
+        raise ValueError(f"X has a scatter matrix that overflows when it is divided by its weight {n}")
+    return statistics.mean.copy(), Sigma
 
 
-def _checked(X: Any, mu: Any, Sigma: Any) -> tuple[Array, Array, Array, Array]:
-    Sigma, L = as_positive_definite("Sigma", Sigma)
-    d = Sigma.shape[0]
-    return as_real("X", X, shape=(None, d)), as_real("mu", mu, shape=(d,)), Sigma, L
+def _log_constant(L: Array, units: Units) -> float:
+    """The log density at the mean."""
+    return -0.5 * (len(L) * LOG_2PI + log_determinant(L, units))
 
 
-def _deviations(X: Array, mu: Array) -> Iterator[tuple[slice, Array]]:
-    """The rows x - mu, a chunk at a time."""
-    step = max(1, _CHUNK_BYTES // (8 * mu.size))
-    for start in range(0, X.shape[0], step):
-        rows = slice(start, start + step)
-        yield rows, X[rows] - mu
+def _loglik(n: float, T: Array, P: Array, log_constant: float) -> float:
+    return n * log_constant - float(np.vdot(P, T)) / 2
 
 
-def _loglik(n: int, L: Array, whitened_scatter: Array) -> float:
-    return float(-0.5 * (n * (L.shape[0] * _LOG_2PI + _logdet_from_lower(L)) + np.trace(whitened_scatter)))
-
-
-def _logdet_from_lower(L: Array) -> float:
-    return float(2 * np.log(L.diagonal()).sum())
-
-
-def _inverse_of_lower(L: Array) -> Array:
-    """L^-1, for one matrix product over n rows; its error is that of a triangular solve times kappa(L)."""
-    return np.tril(np.linalg.inv(L))
+def require_range(value: float, *gradient: Array) -> None:
+    """Refuse a value and a gradient of a log-likelihood that no float can hold."""
+    if not isfinite(value):
+        raise ValueError("X is so far from mu that its log-likelihood is no float")
+    if not all(map(is_finite, gradient)):
+        raise ValueError(
+            "X is so far from mu, or so small, that the gradient of its log-likelihood overflows"
+        )

@@ -3,20 +3,32 @@ coordinates."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from mvnlib._validation import Array, as_positive_definite, as_real, as_square, as_symmetric, one_of
+from mvnlib._scaling import (
+    Array,
+    Units,
+    inverse_of_gram,
+    inverse_of_lower,
+    log_determinant,
+    rescaled,
+    units_of,
+)
+from mvnlib._validation import as_positive_definite, as_real, as_scaled, as_square, as_symmetric, one_of
 from mvnlib.conventions import CONVENTIONS, convert_gradient
+from mvnlib.normal import LOG_2PI, require_range
 from mvnlib.ops import lower_half
-from mvnlib.statistics import sums_about
+from mvnlib.statistics import as_data, sums
 
 __all__ = [
     "cholesky_differential",
     "cholesky_pullback",
     "from_log_cholesky",
     "log_cholesky",
+    "loglik_and_gradient_factor",
+    "loglik_and_gradient_precision",
     "loglik_gradient_factor",
     "loglik_gradient_precision",
 ]
@@ -33,7 +45,8 @@ def loglik_gradient_factor(X: Any, mu: Any, L: Any) -> tuple[Array, Array]:
 
     Parameters
     ----------
-    X : array_like, shape (n, d)
+    X : array_like, shape (n, d), or NormalStatistics
+        Data, one observation a row; or their :class:`mvnlib.NormalStatistics`.
     mu : array_like, shape (d,)
     L : array_like, shape (d, d)
         Any invertible factor; a lower triangular one is a special case, whose own gradient is the lower
@@ -61,16 +74,44 @@ def loglik_gradient_factor(X: Any, mu: Any, L: Any) -> tuple[Array, Array]:
     ----------
     Rennie (2006), eqs. (7), (9) and (14), whose J is minus the log-likelihood.
     """
+    return loglik_and_gradient_factor(X, mu, L)[1]
+
+
+def loglik_and_gradient_factor(X: Any, mu: Any, L: Any) -> tuple[float, tuple[Array, Array]]:
+    """Log-likelihood at Sigma = L L^T with :func:`loglik_gradient_factor`, in one pass over the data.
+
+    Parameters
+    ----------
+    X, mu, L
+        As in :func:`loglik_gradient_factor`.
+
+    Returns
+    -------
+    value : float
+    gradient : tuple of two ndarrays, shapes (d,) and (d, d)
+        In mu and in L.
+
+    Raises
+    ------
+    TypeError, ValueError, numpy.linalg.LinAlgError
+        As :func:`loglik_gradient_factor`.
+
+    Notes
+    -----
+    O(n d^2 + d^3) time, less if ``L`` is lower triangular.
+    """
     L = as_square("L", L)
-    d = L.shape[0]
-    X, mu = as_real("X", X, shape=(None, d)), as_real("mu", mu, shape=(d,))
-    # Rows at length one, a factor of the correlation matrix: rank is a question about directions, not units.
-    R, length = _unit_rows("L", L)
-    s, T = sums_about(X, mu)
-    Z = np.linalg.solve(R, np.linalg.solve(R, T / np.outer(length, length)).T)
-    Z[np.diag_indices(d)] -= X.shape[0]
-    in_mu = np.linalg.solve(R.T, np.linalg.solve(R, s / length))
-    return in_mu / length, np.linalg.solve(R.T, Z) / length[:, None]
+    d = len(L)
+    X, mu = as_data("X", X, d), as_real("mu", mu, shape=(d,))
+    units, W, log_volume = _inverse_of_factor("L", L)
+    n, s, T = sums(X, mu, units)
+    with np.errstate(over="ignore", invalid="ignore"):  # an overflow is told of below
+        P = W.T @ W
+        M = P @ T
+        value = -n * (d / 2 * LOG_2PI + log_volume) - float(np.trace(M)) / 2
+        gradient = P @ s / units, ((M @ W.T - n * W.T).T / units).T
+    require_range(value, *gradient)
+    return value, gradient
 
 
 def loglik_gradient_precision(
@@ -85,7 +126,8 @@ def loglik_gradient_precision(
 
     Parameters
     ----------
-    X : array_like, shape (n, d)
+    X : array_like, shape (n, d), or NormalStatistics
+        Data, one observation a row; or their :class:`mvnlib.NormalStatistics`.
     mu : array_like, shape (d,)
     P : array_like, shape (d, d)
         Precision, symmetric positive definite.
@@ -113,13 +155,47 @@ def loglik_gradient_precision(
     ----------
     Petersen and Pedersen (2012), eqs. (57) and (72).
     """
+    return loglik_and_gradient_precision(X, mu, P, convention=convention)[1]
+
+
+def loglik_and_gradient_precision(
+    X: Any, mu: Any, P: Any, *, convention: str = "entrywise"
+) -> tuple[float, tuple[Array, Array]]:
+    """Log-likelihood at Sigma = P^-1 with :func:`loglik_gradient_precision`, in one pass over the data.
+
+    Parameters
+    ----------
+    X, mu, P, convention
+        As in :func:`loglik_gradient_precision`.
+
+    Returns
+    -------
+    value : float
+    gradient : tuple of two ndarrays, shapes (d,) and (d, d)
+        In mu and in P.
+
+    Raises
+    ------
+    TypeError, ValueError, numpy.linalg.LinAlgError
+        As :func:`loglik_gradient_precision`.
+
+    Notes
+    -----
+    O(n d^2 + d^3) time.
+    """
     one_of("convention", convention, CONVENTIONS)
-    P, _ = as_positive_definite("P", P)
-    d = P.shape[0]
-    X, mu = as_real("X", X, shape=(None, d)), as_real("mu", mu, shape=(d,))
-    s, T = sums_about(X, mu)
-    quarter = (X.shape[0] * np.linalg.inv(P) - T) / 4
-    return P @ s, convert_gradient(quarter + quarter.T, "entrywise", convention)
+    P, per, root = as_scaled("P", P)  # P is one over a square of the units of X
+    d = len(P)
+    n, s, T = sums(as_data("X", X, d), as_real("mu", mu, shape=(d,)), 1 / per)
+    with np.errstate(over="ignore", invalid="ignore"):  # an overflow is told of below
+        P = rescaled(P, 1 / per)
+        value = n / 2 * (log_determinant(root, per) - d * LOG_2PI) - float(np.vdot(P, T)) / 2
+        table = (n * inverse_of_gram(root) - T) / 2
+        if np.isfinite(table).all():
+            table = rescaled(convert_gradient(table, "entrywise", convention), 1 / per)
+        gradient = P @ s * per, table
+    require_range(value, *gradient)
+    return value, gradient
 
 
 def cholesky_differential(L: Any, dS: Any) -> Array:
@@ -155,8 +231,15 @@ def cholesky_differential(L: Any, dS: Any) -> Array:
     Murray (2016), eq. (8).
     """
     L = _as_cholesky_factor("L", L)
-    dS = as_real("dS", as_symmetric("dS", dS), shape=L.shape)
-    dL: Array = L @ lower_half(np.linalg.solve(L, np.linalg.solve(L, dS).T))
+    lengths = np.abs(L).max(axis=1)
+    units = units_of(lengths)
+    dS = as_real("dS", as_symmetric("dS", dS, deviations=lengths), shape=L.shape)
+    R = (L.T / units).T
+    W = inverse_of_lower(R)
+    with np.errstate(over="ignore", invalid="ignore"):
+        dL: Array = ((R @ lower_half(W @ rescaled(dS, 1 / units) @ W.T)).T * units).T
+    if not np.isfinite(dL).all():
+        raise ValueError("dS is so large, or L so nearly singular, that the change of L overflows")
     return dL
 
 
@@ -196,10 +279,16 @@ def cholesky_pullback(L: Any, L_bar: Any) -> Array:
     """
     L = _as_cholesky_factor("L", L)
     L_bar = as_real("L_bar", L_bar, shape=L.shape)
-    half = lower_half(L.T @ L_bar)  # L^T L_bar, on and below its diagonal, has not met L_bar above it
-    middle = np.linalg.solve(L.T, (half + half.T) / 2)
-    G = np.linalg.solve(L.T, middle.T)
-    return (G + G.T) / 2
+    units = units_of(np.abs(L).max(axis=1))
+    R = (L.T / units).T
+    W = inverse_of_lower(R)
+    with np.errstate(over="ignore", invalid="ignore"):
+        half = lower_half(L.T @ np.tril(L_bar))
+        G = W.T @ ((half + half.T) / 4) @ W
+        G = rescaled(G + G.T, 1 / units)
+    if not np.isfinite(G).all():
+        raise ValueError("L_bar is so large, or L so nearly singular, that the gradient in S overflows")
+    return G
 
 
 def log_cholesky(S: Any) -> Array:
@@ -284,20 +373,25 @@ def _as_cholesky_factor(name: str, value: Any) -> Array:
     return L
 
 
-def _unit_rows(name: str, L: Array) -> tuple[Array, Array]:
-    """L with its rows scaled to length one, and their lengths; L has full rank up to rounding.
+def _inverse_of_factor(name: str, L: Array) -> tuple[Units, Array, float]:
+    """Units U of the rows of L, the inverse of U^-1 L, and log|det L|; L has full rank up to rounding.
 
     LAPACK would invert a matrix that is singular but for rounding.
     """
-    largest = np.abs(L).max(axis=1)
-    smallest = 0.0
-    if largest.all():
-        length = largest * np.linalg.norm(L / largest[:, None], axis=1)
-        R = L / length[:, None]
-        smallest = float(np.linalg.svd(R, compute_uv=False)[-1])
+    units = units_of(np.abs(L).max(axis=1))
+    R = (L.T / units).T
+    lower = not np.triu(L, 1).any()
+    # Rank is a question about directions, not units: it is asked of rows scaled to length one.
+    length = np.linalg.norm(R, axis=1)
+    try:
+        W = inverse_of_lower(R) if lower else cast(Array, np.linalg.inv(R))
+        smallest = 1 / float(np.linalg.norm(W * length))
+    except np.linalg.LinAlgError:
+        smallest = 0.0
     if not smallest > 4 * len(L) * np.finfo(float).eps:
         raise np.linalg.LinAlgError(
             f"{name} must have full rank, but with its rows scaled to length one its smallest singular value "
-            f"is {smallest:.3g}"
+            f"is about {smallest:.3g}"
         )
-    return R, length
+    log_volume = np.log(np.abs(R.diagonal())).sum() if lower else np.linalg.slogdet(R)[1]
+    return units, W, float(log_volume + np.log(np.broadcast_to(units, len(L))).sum())

@@ -11,30 +11,43 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mvnlib._validation import Array, as_real
+from mvnlib._scaling import Array, Units, rescaled
+from mvnlib._validation import as_float, as_number, as_real, as_rows, as_symmetric, require_finite
 
-_CHUNK_BYTES = 1 << 18
+_CHUNK_BYTES = 1 << 19
+#: From here on a row is long enough for NumPy to subtract a vector from each at full speed.
+_LONG_ROW = 256
+_TINY = float(np.finfo(float).tiny)
 
 
 @dataclass(frozen=True, eq=False)
 class NormalStatistics:
     """Number, mean and scatter matrix of the rows of a data set.
 
+    Every function of a log-likelihood takes them in place of the data ``X``.  They add, with ``+`` and with
+    ``sum``, and they can be pickled.
+
     Parameters
     ----------
     n : float
-        Number of rows, or their total weight.
-    mean : ndarray, shape (d,)
+        Number of rows, or their total weight; not negative.
+    mean : array_like, shape (d,)
         Mean of the rows.
-    scatter : ndarray, shape (d, d)
+    scatter : array_like, shape (d, d)
         Sum of (x - mean)(x - mean)^T over the rows: about the mean, so that data far from the origin lose no
-        digits.
+        digits.  Symmetric, with no negative number on the diagonal.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not finite, real and of the right shape, or not what it is said to be above.
 
     Examples
     --------
     >>> X = np.arange(8.0).reshape(4, 2)
-    >>> total = NormalStatistics.from_data(X[:1]) + NormalStatistics.from_data(X[1:])
+    >>> total = sum(NormalStatistics.from_data(chunk) for chunk in (X[:1], X[1:]))
     >>> total.n, total.mean
     (4.0, array([3., 4.]))
     """
@@ -43,23 +56,57 @@ class NormalStatistics:
     mean: Array
     scatter: Array
 
+    #: An array added to statistics is an error, not an array of statistics.
+    __array_ufunc__ = None
+
+    def __post_init__(self) -> None:
+        n = as_number("n", self.n)
+        mean = as_real("mean", self.mean, ndim=1)
+        scatter = as_real("scatter", self.scatter, shape=(mean.size, mean.size))
+        variances = scatter.diagonal()
+        if n < 0:
+            raise ValueError(f"n must not be negative, but it is {n}")
+        if (variances < 0).any():
+            i = int(np.argmin(variances))
+            raise ValueError(
+                f"scatter must have no negative diagonal, but scatter[{i}, {i}] = {variances[i]}"
+            )
+        as_symmetric("scatter", scatter, deviations=np.sqrt(variances))
+        self._hold(n, mean, scatter)
+
+    def _hold(self, n: float, mean: Array, scatter: Array) -> NormalStatistics:
+        for name, value in (("n", n), ("mean", mean), ("scatter", scatter)):
+            object.__setattr__(self, name, value)
+        return self
+
     @classmethod
     def from_data(cls, X: Any) -> NormalStatistics:
-        """Statistics of the rows of ``X``, shape (n, d): O(n d^2) time, about 256 kB of memory beside them.
+        """Statistics of the rows of ``X``, shape (n, d): O(n d^2) time, O(d^2 log n) memory and 1 MB.
 
-        Rows are taken a chunk at a time and the chunks are merged in pairs, each about its own mean, so
-        rounding grows with the logarithm of n.  All are counted from the first row: far from the origin the
-        scatter matrix keeps its digits, and a column that does not vary has a scatter of exactly zero.
+        Rows are taken a chunk at a time, so ``X`` may be a memory-mapped file, and the chunks are merged in
+        pairs, each about its own mean, so rounding grows with the logarithm of n.  All are counted from the
+        first row: far from the origin the scatter matrix keeps its digits, and a column that does not vary
+        has a scatter of exactly zero.
 
         Raises
         ------
         TypeError, ValueError
-            If ``X`` is not a matrix of finite real numbers.
+            If ``X`` is not a matrix of finite real numbers, or so large, or varies so little, that its
+            scatter matrix is out of the range of floats (squares above 1e308 or below 1e-308).
         """
-        X = as_real("X", X, ndim=2)
-        start = X[0].copy()
-        from_start = _of_rows(X, start)
-        return cls(from_start.n, start + from_start.mean, from_start.scatter)
+        X = as_rows("X", X)
+        start = as_float(X[0]).copy()
+        with np.errstate(over="ignore", invalid="ignore"):  # an overflow is told of below
+            from_start = _of_rows(X, start, max(_CHUNK_BYTES // (8 * start.size), start.size))
+            found = _made(from_start.n, start + from_start.mean, from_start.scatter)
+            if not np.isfinite(found.mean.sum() + found.scatter.trace()):
+                require_finite("X", X)
+        if not np.isfinite(found.scatter.diagonal()).all():
+            raise ValueError("X is too large: its scatter matrix overflows; change its units")
+        for i in np.flatnonzero(found.scatter.diagonal() < found.n * _TINY):
+            if _varies(X[:, i]):
+                raise ValueError(f"X[:, {i}] varies so little that its scatter underflows; change its units")
+        return found
 
     def __add__(self, other: NormalStatistics) -> NormalStatistics:
         """Statistics of both sets of rows together."""
@@ -69,41 +116,131 @@ class NormalStatistics:
             raise ValueError(
                 f"statistics of dimension {self.mean.size} and of dimension {other.mean.size} do not add"
             )
-        n = self.n + other.n
-        share = other.n / n if n else 0.0
-        gap = other.mean - self.mean
-        scatter = self.scatter + other.scatter + (self.n * share) * np.outer(gap, gap)
-        return NormalStatistics(n, self.mean + share * gap, scatter)
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = _merged(self, other)
+        if not np.isfinite(total.scatter.diagonal()).all():
+            raise ValueError("statistics of rows so far apart do not add: their scatter matrix overflows")
+        return total
 
-    def about(self, mu: Array) -> tuple[Array, Array]:
+    def __radd__(self, other: Any) -> NormalStatistics:
+        """Nothing, 0, added to statistics changes nothing: so ``sum`` adds them."""
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    def about(self, mu: Any) -> tuple[Array, Array]:
         """The sums s = sum (x - mu) and T = sum (x - mu)(x - mu)^T about any point ``mu``, shapes (d,) and
-        (d, d)."""
-        gap = self.mean - mu
-        return self.n * gap, self.scatter + self.n * np.outer(gap, gap)
+        (d, d).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``mu`` is not a vector of d finite real numbers, or so far away that T overflows.
+        """
+        mu = as_real("mu", mu, shape=self.mean.shape)
+        _, s, T = sums(self, mu, 1.0)
+        return s, T
+
+    def loglik(self, mu: Any, Sigma: Any) -> float:
+        """Log-likelihood of the rows: :func:`mvnlib.loglik`."""
+        from mvnlib.normal import loglik
+
+        return loglik(self, mu, Sigma)
+
+    def loglik_gradient(self, mu: Any, Sigma: Any, *, convention: str = "entrywise") -> tuple[Array, Array]:
+        """Gradient of the log-likelihood of the rows in mu and Sigma: :func:`mvnlib.loglik_gradient`."""
+        from mvnlib.normal import loglik_gradient
+
+        return loglik_gradient(self, mu, Sigma, convention=convention)
+
+    def fit(self) -> tuple[Array, Array]:
+        """Maximum likelihood estimate of mean and covariance matrix: :func:`mvnlib.fit_normal`."""
+        from mvnlib.normal import fit_normal
+
+        return fit_normal(self)
 
 
-def sums_about(X: Array, mu: Array) -> tuple[Array, Array]:
-    """The sums s = sum (x - mu) and T = sum (x - mu)(x - mu)^T over the rows of ``X``, in one pass.
+#: What stands for the data in a log-likelihood: its rows, or their statistics.
+Data = NDArray[Any] | NormalStatistics
 
-    O(n d^2) time, about 1 MB of memory.  They are those of :meth:`NormalStatistics.about`, without a mean in
-    between that would be rounded at its own size: far from the origin, near ``mu``, that costs s its digits.
+
+def as_data(name: str, value: Any, d: int) -> Data:
+    """Return ``value`` as rows of length ``d`` (see :func:`as_rows`) or as statistics of such rows."""
+    if not isinstance(value, NormalStatistics):
+        return as_rows(name, value, d)
+    if value.mean.size != d:
+        raise ValueError(
+            f"{name} must be statistics of rows of length {d}, but their mean has shape {value.mean.shape}"
+        )
+    return value
+
+
+def sums(X: Data, mu: Array, units: Units) -> tuple[float, Array, Array]:
+    """n, s = sum y and T = sum y y^T with y = (x - mu) / units, over rows or from their statistics.
+
+    One pass over the rows, O(n d^2) time and about 1 MB; from statistics O(d^2).  The rows give the sums
+    without a mean in between that would be rounded at its own size: far from the origin, near ``mu``, that
+    would cost s its digits.
     """
-    s, T = np.zeros(mu.size), np.zeros((mu.size, mu.size))
-    # Four times the chunk of a mean: in many dimensions T, added to once a chunk, is what costs.
-    step = max(1, 4 * _CHUNK_BYTES // (8 * mu.size))
-    for start in range(0, X.shape[0], step):
-        Y = X[start : start + step] - mu
-        s += Y.sum(axis=0)
-        T += Y.T @ Y
+    with np.errstate(over="ignore", invalid="ignore"):  # an overflow is told of below
+        if isinstance(X, NormalStatistics):
+            n, gap = X.n, (X.mean - mu) / units
+            s, T = n * gap, rescaled(X.scatter, 1 / units) + n * np.outer(gap, gap)
+        else:
+            n = float(len(X))
+            s, T = _sums_of_rows(X, mu, units)
+    if not np.isfinite(T.trace()):
+        if not isinstance(X, NormalStatistics):
+            require_finite("X", X)
+        raise ValueError("X is so far from mu that the squares of x - mu overflow")
+    return n, s, T
+
+
+def _sums_of_rows(X: NDArray[Any], mu: Array, units: Units) -> tuple[Array, Array]:
+    n, d = X.shape
+    # No fewer rows than columns: T, added to once a chunk, would be what costs.
+    step = min(n, max(_CHUNK_BYTES // (8 * d), d))
+    origin = mu
+    if d < _LONG_ROW and n > step:
+        origin = np.tile(mu, (step, 1))
+    Y, part, ones = np.empty((step, d)), np.empty((d, d)), np.ones(step)
+    s, T = np.zeros(d), np.zeros((d, d))
+    for start in range(0, n, step):
+        rows = as_float(X[start : start + step])
+        c = len(rows)
+        y = np.subtract(rows, origin if origin is mu else origin[:c], out=Y[:c])
+        if not isinstance(units, float):
+            y /= units
+        s += ones[:c] @ y
+        T += np.matmul(y.T, y, out=part)
     return s, T
 
 
-def _of_rows(X: Array, origin: Array) -> NormalStatistics:
+def _of_rows(X: NDArray[Any], origin: Array, step: int) -> NormalStatistics:
     """Statistics of the rows x - origin."""
-    n = X.shape[0]
-    if X.nbytes > _CHUNK_BYTES and n > 1:
-        return _of_rows(X[: n // 2], origin) + _of_rows(X[n // 2 :], origin)
-    Y = X - origin
-    mean = Y.mean(axis=0)
+    n = len(X)
+    if n > step:
+        return _merged(_of_rows(X[: n // 2], origin, step), _of_rows(X[n // 2 :], origin, step))
+    Y = as_float(X) - origin
+    mean = np.full(n, 1 / n) @ Y
     Y -= mean
-    return NormalStatistics(float(n), mean, Y.T @ Y)
+    return _made(float(n), mean, Y.T @ Y)
+
+
+def _merged(one: NormalStatistics, two: NormalStatistics) -> NormalStatistics:
+    n = one.n + two.n
+    share = two.n / n if n else 0.0
+    gap = two.mean - one.mean
+    root = np.sqrt(one.n * share) * gap
+    scatter = one.scatter + two.scatter
+    scatter += np.outer(root, root)
+    return _made(n, one.mean + share * gap, scatter)
+
+
+def _made(n: float, mean: Array, scatter: Array) -> NormalStatistics:
+    """Statistics of parts known to be right."""
+    return object.__new__(NormalStatistics)._hold(n, mean, scatter)
+
+
+def _varies(column: NDArray[Any]) -> bool:
+    first = as_float(column[:1])
+    chunks = (column[start : start + _CHUNK_BYTES] for start in range(0, len(column), _CHUNK_BYTES))
+    return any((as_float(chunk) != first).any() for chunk in chunks)

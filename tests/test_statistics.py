@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tolerances import assert_close, rounding
 
 from mvnlib import NormalStatistics, fit_normal
-from mvnlib.statistics import sums_about
+from mvnlib.statistics import sums
 
 sizes, seeds, counts = st.integers(1, 6), st.integers(0, 2**32 - 1), st.integers(1, 30)
 
@@ -158,13 +158,22 @@ def test_nothing_at_all_added_changes_nothing() -> None:
     assert (empty + empty).n == 0
 
 
-@pytest.mark.parametrize("other", [0, 1.0, None, "5", np.eye(2), [1.0, 2.0], {"n": 5}])
+@pytest.mark.parametrize("other", [1, 0.0, 1.0, None, "5", np.eye(2), np.zeros(2), [1.0, 2.0], {"n": 5}])
 def test_only_statistics_add(other: Any) -> None:
     some = NormalStatistics.from_data(draw(5, 2, 0))
     with pytest.raises(TypeError):
         some + other
     with pytest.raises(TypeError):
         other + some
+
+
+def test_a_sum_of_statistics_is_that_of_all_rows() -> None:
+    X = draw(50, 3, 2, 1e4)
+    chunks = [NormalStatistics.from_data(X[start : start + 7]) for start in range(0, 50, 7)]
+    assert_same(sum(chunks), NormalStatistics.from_data(X), far=1e4)
+    assert sum(chunks[:1]) is chunks[0]
+    with pytest.raises(TypeError):
+        chunks[0] + 0
 
 
 def test_statistics_of_different_dimensions_do_not_add() -> None:
@@ -197,7 +206,7 @@ def test_sums_about_a_point_are_the_sums_of_the_rows(n: int, d: int, seed: int) 
     X = draw(n, d, seed)
     mu = np.random.default_rng(seed).standard_normal(d)
     Y = X - mu
-    for s, T in (sums_about(X, mu), NormalStatistics.from_data(X).about(mu)):
+    for s, T in (sums(X, mu, 1.0)[1:], NormalStatistics.from_data(X).about(mu)):
         assert s.shape == (d,)
         assert T.shape == (d, d)
         assert (np.abs(s - Y.sum(axis=0)) <= rounding() * np.abs(Y).sum(axis=0)).all()
