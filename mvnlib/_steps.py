@@ -16,7 +16,7 @@ Line = Callable[..., Any] | tuple[str, Callable[..., Any]]
 
 
 class StepError(AssertionError, ValueError):
-    """A line of a derivation that does not follow from the one before."""
+    """A line of a derivation that does not follow from the one before; raised by :func:`check_steps`."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,12 @@ def check_steps(
     points: int = 5,
     rtol: float = 1e-9,
 ) -> Steps:
-    """Execute the lines of a derivation: each must equal the one before at random points of its space.
+    r"""Execute the lines of a derivation: each must equal the one before at random points of its space.
 
-    The difference of two lines a, b is max |a - b| / max(|a|, |b|), the scale never being less than what
-    rounding can do: both lines are run again with every variable scaled by about 1 + 1e-14, and 100 times the
-    largest move counts as rounding. So 0 = dS S^-1 + S dS^-1 follows although the right side is 1e-16, not 0.
+    The difference of two lines a, b is :math:`\max |a - b| / \max(|a|, |b|)`, the scale never being less than
+    what rounding can do: both lines are run again with every variable scaled by about 1 + 1e-14, and 100 times
+    the largest move counts as rounding. So :math:`0 = dS\, S^{-1} + S\, dS^{-1}` follows although the right
+    side is 1e-16, not 0.
 
     Parameters
     ----------
@@ -97,8 +98,26 @@ def check_steps(
         At the first line that does not follow: it differs in value or shape, is not finite, or fails to
         evaluate. The message shows the point and both values. It is an AssertionError and a ValueError.
     ValueError, TypeError
-        If there are fewer than two lines, or a line or space is none. Cost: four values of each line at each
-        point.
+        If there are fewer than two lines, or a line or space is none.
+
+    Notes
+    -----
+    Cost: four values of each line at each point.
+
+    Examples
+    --------
+    >>> inv, tr = np.linalg.inv, np.trace
+    >>> steps = check_steps(
+    ...     ("directly", lambda S, E: fd_differential(np.linalg.det, S, E, "complex")),
+    ...     ("Jacobi", lambda S, E: np.linalg.det(S) * tr(inv(S) @ E)),
+    ...     where={"S": "invertible", "E": "general"},
+    ... )
+    >>> [label for label, difference in steps.rows if difference < 1e-12]
+    ['directly', 'Jacobi']
+    >>> check_steps(lambda S, E: S @ E, lambda S, E: E @ S, where={"S": "symmetric", "E": "symmetric"})
+    Traceback (most recent call last):
+    mvnlib._steps.StepError: line 2 does not follow from line 1: they differ by ... of their size at
+    ...
     """
     if len(lines) < 2:
         raise ValueError(

@@ -31,7 +31,9 @@ EXTENSION = "the symmetric extension f((S + S^T) / 2), whose entrywise table is 
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """What `check_gradient` found. It is true in a condition exactly if the candidate is right.
+    """What `check_gradient` found.
+
+    It is true in a condition exactly if the candidate is right.
 
     Attributes
     ----------
@@ -142,6 +144,22 @@ def check_gradient(
     Notes
     -----
     Cost: about 20 values of f for each entry of the point.
+
+    Examples
+    --------
+    >>> S = np.array([[2.0, 1.0], [1.0, 3.0]])
+    >>> P = np.linalg.inv(S)
+    >>> logdet = lambda S: np.linalg.slogdet(S)[1]
+    >>> check_gradient(logdet, P, S).conventions
+    ('entrywise', 'frobenius')
+    >>> verdict = check_gradient(logdet, -P, S)
+    >>> bool(verdict), verdict.mistake
+    (False, 'sign')
+
+    Where S_ij and S_ji move together, another table is right:
+
+    >>> check_gradient(logdet, 2 * P - np.diag(np.diag(P)), S, "free").conventions
+    ('free',)
     """
     one_of("convention", convention, CONVENTIONS)
     S = as_real("at", at)

@@ -1,17 +1,20 @@
-"""Three tables called "the derivative in a symmetric matrix", and what carries one into another.
+r"""Three tables called "the derivative in a symmetric matrix", and what carries one into another.
 
-Let f be a scalar function of a d x d matrix with entrywise partials G, so that df(S)[H] = <G, H> for every H.
-For symmetric S and H the same df is written in three ways:
+Let f be a scalar function of a d x d matrix with entrywise partials G, so that :math:`df(S)[H] = \sum_{ij}
+G_{ij} H_{ij}` for every H.  For symmetric S and H the same df is written in three ways.  Here D is the
+:func:`~mvnlib.duplication_matrix`, for which :math:`D \operatorname{vech} S = \operatorname{vec} S`, and
+:math:`v = \operatorname{vec} G`:
 
-===========  ==========================  ==========================================  ===================
-convention   table                       in vech form                                pairing with dS
-===========  ==========================  ==========================================  ===================
-entrywise    G                           vec(G)                                      sum over all i, j
-frobenius    (G + G^T) / 2               D (D^T D)^-1 D^T vec(G) = vec of the table  sum over all i, j
-free         G + G^T - diag(G)           D^T vec(G) = vech of the table              sum over i >= j
-===========  ==========================  ==========================================  ===================
+=============  ========================================  ==========================================  ==================
+convention     table                                     as a vector                                 pairing with dS
+=============  ========================================  ==========================================  ==================
+``entrywise``  :math:`G`                                 vec: :math:`v`                              sum over all i, j
+``frobenius``  :math:`\tfrac12 (G + G^\top)`             vec: :math:`D (D^\top D)^{-1} D^\top v`     sum over all i, j
+``free``       :math:`G + G^\top - \operatorname{diag}   vech: :math:`D^\top v`                      sum over i >= j
+               G`
+=============  ========================================  ==========================================  ==================
 
-with D the duplication matrix, D vech(S) = vec(S): the chain rule through S = unvech(s) is df/ds = D^T vec(G).
+The last is the chain rule through ``S = unvech(s)``: :math:`df/ds = D^\top v`.
 """
 
 import numpy as np
@@ -25,7 +28,7 @@ CONVENTIONS = ("entrywise", "frobenius", "free")
 def vec(A: ArrayLike) -> Array:
     """Stack the columns of a matrix into one long vector.
 
-    vec(A)[i + m j] = A[i, j] for A of shape (m, n); Magnus & Neudecker (2019), sec. 2.4.
+    ``vec(A)[i + m * j] = A[i, j]`` for A of shape (m, n).
 
     Parameters
     ----------
@@ -40,16 +43,26 @@ def vec(A: ArrayLike) -> Array:
     ------
     ValueError, TypeError
         If `A` is not a real, finite array of at least two axes.
+
+    References
+    ----------
+    Magnus and Neudecker (2019), ch. 2.
+
+    Examples
+    --------
+    >>> vec([[1, 2], [3, 4]])
+    array([1., 3., 2., 4.])
     """
     A = _matrices("A", A)
     return A.mT.reshape(*A.shape[:-2], -1).copy()
 
 
 def vech(A: ArrayLike) -> Array:
-    """Stack the columns of the lower triangle of a square matrix, the diagonal included.
+    r"""Stack the columns of the lower triangle of a square matrix, the diagonal included.
 
-    For d = 3 the order is A11, A21, A31, A22, A32, A33; Magnus & Neudecker (2019), sec. 3.8. The upper
-    triangle is not read: vech(A) = L vec(A) with L the elimination matrix, symmetric or not.
+    For d = 3 the order is A11, A21, A31, A22, A32, A33. The upper triangle is not read:
+    :math:`\operatorname{vech} A = L \operatorname{vec} A` with L the :func:`elimination_matrix`, symmetric or
+    not.
 
     Parameters
     ----------
@@ -64,6 +77,15 @@ def vech(A: ArrayLike) -> Array:
     ------
     ValueError, TypeError
         If `A` is not a real, finite array whose last two axes are equal.
+
+    References
+    ----------
+    Magnus and Neudecker (2019), ch. 3.
+
+    Examples
+    --------
+    >>> vech([[1, 2, 3], [2, 4, 5], [3, 5, 6]])
+    array([1., 2., 3., 4., 5., 6.])
     """
     A = _matrices("A", A)
     if A.shape[-1] != A.shape[-2]:
@@ -83,12 +105,18 @@ def unvech(v: ArrayLike) -> Array:
     Returns
     -------
     (..., d, d) array
-        Symmetric; vec(unvech(v)) = D v with D the duplication matrix.
+        Symmetric.
 
     Raises
     ------
-    ValueError
-        If the last axis is not of triangular length 1, 3, 6, 10, ...
+    ValueError, TypeError
+        If `v` is not a real, finite array, or its last axis not of triangular length 1, 3, 6, 10, ...
+
+    Examples
+    --------
+    >>> unvech([1, 2, 3])
+    array([[1., 2.],
+           [2., 3.]])
     """
     v = as_real("v", v)
     length = v.shape[-1] if v.ndim else 0
@@ -105,11 +133,11 @@ def unvech(v: ArrayLike) -> Array:
 
 
 def duplication_matrix(d: int) -> Array:
-    """Return D with D vech(S) = vec(S) for every symmetric S.
+    r"""Return D with D vech(S) = vec(S) for every symmetric S.
 
-    D^T D is diagonal with 1 at the diagonal entries of S and 2 at the others, so D^T vec(G) is the `free`
-    table of the entrywise G, and (D^T D)^-1 D^T vec(G) the `frobenius` one, both as vech. Magnus & Neudecker
-    (2019), sec. 3.8.
+    :math:`D^\top D` is diagonal with 1 at the diagonal entries of S and 2 at the others, so :math:`D^\top
+    \operatorname{vec} G` is the `free` table of the entrywise G, and :math:`(D^\top D)^{-1} D^\top
+    \operatorname{vec} G` the `frobenius` one, both as vech.
 
     Parameters
     ----------
@@ -118,13 +146,29 @@ def duplication_matrix(d: int) -> Array:
 
     Returns
     -------
-    (d^2, d (d + 1) / 2) array
+    (d * d, d (d + 1) / 2) array
         One 1 in each row. It is dense: for d beyond about 50 index with `vech` and `unvech` instead.
 
     Raises
     ------
     TypeError, ValueError
         If `d` is not an integer, or below 1.
+
+    References
+    ----------
+    Magnus and Neudecker (2019), ch. 3.
+
+    Examples
+    --------
+    What moves when a free entry moves, off the diagonal two entries of S:
+
+    >>> duplication_matrix(2)
+    array([[1., 0., 0.],
+           [0., 1., 0.],
+           [0., 1., 0.],
+           [0., 0., 1.]])
+    >>> duplication_matrix(2).T @ vec([[1, 2], [3, 4]])
+    array([1., 5., 4.])
     """
     d = as_dimension("d", d)
     rows, cols = _lower(d)
@@ -138,8 +182,8 @@ def duplication_matrix(d: int) -> Array:
 def elimination_matrix(d: int) -> Array:
     """Return L with L vec(A) = vech(A) for every square A.
 
-    L D = I with D the duplication matrix; L drops the upper triangle and so is not D's pseudo-inverse, which
-    averages the two. Magnus & Neudecker (1980), SIAM J. Algebraic Discrete Methods 1, 422-449.
+    :math:`L D = I` with D the duplication matrix; L drops the upper triangle and so is not D's pseudo-inverse,
+    which averages the two.
 
     Parameters
     ----------
@@ -148,12 +192,21 @@ def elimination_matrix(d: int) -> Array:
 
     Returns
     -------
-    (d (d + 1) / 2, d^2) array
+    (d (d + 1) / 2, d * d) array
 
     Raises
     ------
     TypeError, ValueError
         If `d` is not an integer, or below 1.
+
+    References
+    ----------
+    Magnus and Neudecker (1980), SIAM Journal on Algebraic and Discrete Methods 1, 422-449.
+
+    Examples
+    --------
+    >>> elimination_matrix(2) @ vec([[1, 2], [3, 4]])
+    array([1., 3., 4.])
     """
     d = as_dimension("d", d)
     rows, cols = _lower(d)
@@ -163,9 +216,9 @@ def elimination_matrix(d: int) -> Array:
 
 
 def commutation_matrix(m: int, n: int) -> Array:
-    """Return K with K vec(A) = vec(A^T) for every m x n matrix A.
+    r"""Return K with K vec(A) = vec(A.T) for every m x n matrix A.
 
-    K is a permutation: K_mn^T = K_nm = K_mn^-1. Magnus & Neudecker (2019), sec. 3.7.
+    K is a permutation: :math:`K_{mn}^\top = K_{nm} = K_{mn}^{-1}`.
 
     Parameters
     ----------
@@ -180,6 +233,18 @@ def commutation_matrix(m: int, n: int) -> Array:
     ------
     TypeError, ValueError
         If `m` or `n` is not an integer, or below 1.
+
+    References
+    ----------
+    Magnus and Neudecker (2019), ch. 3.
+
+    Examples
+    --------
+    >>> A = np.array([[1, 2, 3], [4, 5, 6]])
+    >>> vec(A)
+    array([1., 4., 2., 5., 3., 6.])
+    >>> commutation_matrix(2, 3) @ vec(A)
+    array([1., 2., 3., 4., 5., 6.])
     """
     m, n = as_dimension("m", m), as_dimension("n", n)
     order = np.arange(m * n).reshape(n, m).T.ravel()  # where vec(A^T) finds its entries in vec(A)
@@ -187,18 +252,22 @@ def commutation_matrix(m: int, n: int) -> Array:
 
 
 def convert_gradient(G: ArrayLike, source: str, target: str) -> Array:
-    """Write a derivative with respect to a symmetric matrix in another convention.
+    r"""Write a derivative with respect to a symmetric matrix in another convention.
 
-    ::
+    ======================  =============================================  ====================================
+    from, to                table                                          its vech
+    ======================  =============================================  ====================================
+    entrywise to frobenius  :math:`\tfrac12 (G + G^\top)`                  :math:`(D^\top D)^{-1} D^\top v`
+    entrywise to free       :math:`G + G^\top - \operatorname{diag} G`     :math:`D^\top v`
+    frobenius to free       :math:`2A - \operatorname{diag} A`             :math:`D^\top D \operatorname{vech} A`
+    free to frobenius       :math:`\tfrac12 (F + \operatorname{diag} F)`   :math:`(D^\top D)^{-1}
+                                                                           \operatorname{vech} F`
+    ======================  =============================================  ====================================
 
-        entrywise -> frobenius   (G + G^T) / 2             vech: (D^T D)^-1 D^T vec(G)
-        entrywise -> free        G + G^T - diag(G)         vech: D^T vec(G)
-        frobenius -> free        2 A - diag(A)             vech: (D^T D) vech(A)
-        free -> frobenius        (F + diag(F)) / 2         vech: (D^T D)^-1 vech(F)
-
-    with D the duplication matrix. Same to same is a checked copy. Nothing leads to `entrywise` from the
-    others: the antisymmetric part of G does not act on symmetric directions, both tables have lost it, and
-    only if it is known to be zero is the entrywise table the frobenius one.
+    with D the :func:`duplication_matrix` and :math:`v = \operatorname{vec} G`. Same to same is a checked copy.
+    Nothing leads to `entrywise` from the others: the antisymmetric part of G does not act on symmetric
+    directions, both tables have lost it, and only if it is known to be zero is the entrywise table the
+    frobenius one.
 
     Parameters
     ----------
@@ -206,6 +275,7 @@ def convert_gradient(G: ArrayLike, source: str, target: str) -> Array:
         The table; further axes are those of the values of a matrix-valued f, as `fd_gradient` returns them.
         In the `frobenius` and `free` conventions it must be symmetric.
     source, target : {"entrywise", "frobenius", "free"}
+        What `G` is, and what is wanted.
 
     Returns
     -------
@@ -214,9 +284,18 @@ def convert_gradient(G: ArrayLike, source: str, target: str) -> Array:
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If the conversion would have to invent the antisymmetric part, if a symmetric table is not symmetric,
-        or `G` is not square.
+        or `G` is not square, real and finite.
+
+    Examples
+    --------
+    >>> convert_gradient([[1, 2], [4, 3]], "entrywise", "frobenius")
+    array([[1., 3.],
+           [3., 3.]])
+    >>> convert_gradient([[1, 2], [4, 3]], "entrywise", "free")
+    array([[1., 6.],
+           [6., 3.]])
     """
     one_of("source", source, CONVENTIONS)
     one_of("target", target, CONVENTIONS)
@@ -240,10 +319,13 @@ def convert_gradient(G: ArrayLike, source: str, target: str) -> Array:
 
 
 def pair(gradient: ArrayLike, dS: ArrayLike, convention: str) -> float | Array:
-    """Pair a derivative with a direction: the differential df(S)[dS].
+    r"""Pair a derivative with a direction: the differential df(S)[dS].
 
-    df = sum over all i, j of G_ij dS_ij (`entrywise` and `frobenius`), or over i >= j only (`free`), which in
-    vech form is vech(F)^T vech(dS). The `frobenius` and `free` tables know df on symmetric directions only.
+    .. math:: df = \sum_{i,j} G_{ij}\, dS_{ij} \quad\text{or}\quad
+        df = \sum_{i \ge j} F_{ij}\, dS_{ij} = (\operatorname{vech} F)^\top \operatorname{vech} dS,
+
+    the first for an `entrywise` or `frobenius` table, the second for a `free` one.  The `frobenius` and `free`
+    tables know df on symmetric directions only.
 
     Parameters
     ----------
@@ -260,8 +342,17 @@ def pair(gradient: ArrayLike, dS: ArrayLike, convention: str) -> float | Array:
 
     Raises
     ------
-    ValueError
-        If the shapes differ, or the table or direction is not symmetric where it must be.
+    ValueError, TypeError
+        If the shapes differ, the table or direction is not symmetric where it must be, or not real and
+        finite.
+
+    Examples
+    --------
+    Three tables, one differential:
+
+    >>> G, dS = np.array([[1.0, 2.0], [4.0, 3.0]]), np.array([[0.0, 1.0], [1.0, 5.0]])
+    >>> [pair(convert_gradient(G, "entrywise", name), dS, name) for name in CONVENTIONS]
+    [21.0, 21.0, 21.0]
     """
     one_of("convention", convention, CONVENTIONS)
     if convention == "entrywise":

@@ -7,6 +7,12 @@ as for numbers, vectors stay one-dimensional, and one text serves floats, automa
 proofs and printed JavaScript.
 
 Nothing here checks its input: these words run inside traced and symbolic code.  The public functions check.
+
+>>> f = lambda S, a: ops.tr(ops.inv(S) @ ops.outer(a, a))
+>>> f(np.diag([2.0, 1.0]), np.array([1.0, 3.0]))
+np.float64(9.5)
+>>> f(symbols("symmetric", "S", 1), symbols("vector", "a", 1))
+a_1**2/S_11
 """
 
 from __future__ import annotations
@@ -32,6 +38,15 @@ def by_elimination() -> Iterator[None]:
     Cofactors give the polynomials a proof wants.  As floating-point code they lose digits: at d = 3 and
     condition number 1e6 the inverse is off by 1e-8, by elimination without pivoting 3e-11.  On a symmetric
     matrix of symbols the same steps are those of L D L^T, because SymPy writes equal entries equally.
+
+    Examples
+    --------
+    >>> S = symbols("symmetric", "S", 2)
+    >>> ops.det(S)
+    S_11*S_22 - S_12**2
+    >>> with ops.by_elimination():
+    ...     ops.det(S)
+    S_11*(S_22 - S_12**2/S_11)
     """
     token = _elimination.set(True)
     try:
@@ -41,7 +56,11 @@ def by_elimination() -> Iterator[None]:
 
 
 def is_symbolic(A: Matrix) -> bool:
-    """Whether ``A`` is an array of SymPy expressions."""
+    """Whether ``A`` is an array of SymPy expressions.
+
+    >>> ops.is_symbolic(np.eye(2))
+    False
+    """
     return isinstance(A, np.ndarray) and A.dtype == object
 
 
@@ -50,12 +69,20 @@ def _namespace(A: Matrix) -> Any:
 
 
 def tr(A: Matrix) -> Any:
-    """Trace: the sum of the diagonal, ``(..., d, d) -> (...)``."""
+    """Trace: the sum of the diagonal, ``(..., d, d) -> (...)``.
+
+    >>> ops.tr(np.array([[1, 2], [3, 4]]))
+    np.int64(5)
+    """
     return A.trace(axis1=-2, axis2=-1) if A.ndim > 2 else A.trace()
 
 
 def det(A: Matrix) -> Any:
-    """Determinant, ``(..., d, d) -> (...)``."""
+    """Determinant, ``(..., d, d) -> (...)``.
+
+    >>> ops.det(np.diag([2.0, 3.0]))
+    np.float64(6.0)
+    """
     if not is_symbolic(A):
         return _namespace(A).linalg.det(A)
     if _elimination.get():
@@ -69,6 +96,10 @@ def logdet(A: Matrix) -> Any:
 
     For a complex matrix near a real one the phase of the determinant, measured from the real axis, is the
     imaginary part; this is what lets the complex step through.
+
+    >>> S, h = np.diag([2.0, 4.0]), 1e-20
+    >>> ops.logdet(S + 1j * h * np.eye(2)).imag / h  # the trace of the inverse
+    np.float64(0.75)
     """
     if is_symbolic(A):
         if _elimination.get():
@@ -85,7 +116,11 @@ def logdet(A: Matrix) -> Any:
 def adjugate(A: Matrix) -> Matrix:
     """Adjugate: the transposed matrix of cofactors, ``(..., d, d) -> (..., d, d)``.
 
-    Defined for singular ``A`` too.  It costs d^2 determinants: it is here for Jacobi's formula.
+    Defined for singular ``A`` too.  It costs d * d determinants: it is here for Jacobi's formula.
+
+    >>> ops.adjugate(np.array([[1.0, 2.0], [2.0, 4.0]])).round(6)
+    array([[ 4., -2.],
+           [-2.,  1.]])
     """
     d = A.shape[-1]
     if d == 1:
@@ -106,7 +141,12 @@ def adjugate(A: Matrix) -> Matrix:
 
 
 def inv(A: Matrix) -> Matrix:
-    """Inverse, ``(..., d, d) -> (..., d, d)``."""
+    """Inverse, ``(..., d, d) -> (..., d, d)``.
+
+    >>> ops.inv(np.diag([2.0, 4.0]))
+    array([[0.5 , 0.  ],
+           [0.  , 0.25]])
+    """
     if not is_symbolic(A):
         return _namespace(A).linalg.inv(A)
     if _elimination.get():
@@ -115,53 +155,98 @@ def inv(A: Matrix) -> Matrix:
 
 
 def outer(a: Matrix, b: Matrix) -> Matrix:
-    """Outer product ``a b^T``, ``(..., m), (..., n) -> (..., m, n)``."""
+    """Outer product ``a b^T``, ``(..., m), (..., n) -> (..., m, n)``.
+
+    >>> ops.outer(np.array([1, 2]), np.array([3, 4]))
+    array([[3, 4],
+           [6, 8]])
+    """
     return a[..., :, None] * b[..., None, :]
 
 
 def dot(A: Matrix, B: Matrix) -> Any:
-    """Inner product of two arrays of one shape: the sum of the products of all entries, tr(A^T B)."""
+    """Inner product of two arrays of one shape: the sum of the products of all entries, ``tr(A^T B)``.
+
+    >>> ops.dot(np.array([[1, 2], [3, 4]]), np.eye(2, dtype=int))
+    np.int64(5)
+    """
     product = A * B
     return product.sum() if hasattr(product, "sum") else product
 
 
 def kron(A: Matrix, B: Matrix) -> Matrix:
-    """Kronecker product, ``(m, n), (p, q) -> (m p, n q)``; with it vec(A S B) = kron(B^T, A) vec(S)."""
+    """Kronecker product, ``(m, n), (p, q) -> (m p, n q)``; with it ``vec(A S B) = kron(B^T, A) vec(S)``.
+
+    >>> ops.kron(np.array([[1, 2]]), np.eye(2, dtype=int))
+    array([[1, 0, 2, 0],
+           [0, 1, 0, 2]])
+    """
     return _namespace(A).kron(A, B)
 
 
 def vec(A: Matrix) -> Matrix:
-    """Stack the columns of ``A``, ``(..., m, n) -> (..., m n)``."""
+    """Stack the columns of ``A``, ``(..., m, n) -> (..., m n)``.
+
+    >>> ops.vec(np.array([[1, 2], [3, 4]]))
+    array([1, 3, 2, 4])
+    """
     return A.mT.reshape(*A.shape[:-2], -1)
 
 
 def diag(A: Matrix) -> Matrix:
-    """The matrix that keeps the diagonal of ``A`` and is zero elsewhere, ``(..., d, d) -> (..., d, d)``."""
+    """The matrix that keeps the diagonal of ``A`` and is zero elsewhere, ``(..., d, d) -> (..., d, d)``.
+
+    >>> ops.diag(np.array([[1, 2], [3, 4]]))
+    array([[1, 0],
+           [0, 4]])
+    """
     return A * np.eye(A.shape[-1], dtype=int)
 
 
 def lower_half(A: Matrix) -> Matrix:
-    """The lower triangle of ``A`` with its diagonal halved: Phi of the Cholesky differential."""
+    """The lower triangle of ``A`` with its diagonal halved: Phi of the Cholesky differential.
+
+    >>> ops.lower_half(np.array([[1, 2], [3, 4]]))
+    array([[0.5, 0. ],
+           [3. , 2. ]])
+    """
     return A * np.tril(np.ones(A.shape[-2:], dtype=int), -1) + diag(A) / 2
 
 
 def sym(A: Matrix) -> Matrix:
-    """Symmetric part ``(A + A^T) / 2``, ``(..., d, d) -> (..., d, d)``."""
+    """Symmetric part ``(A + A^T) / 2``, ``(..., d, d) -> (..., d, d)``.
+
+    >>> ops.sym(np.array([[1, 2], [4, 3]]))
+    array([[1., 3.],
+           [3., 3.]])
+    """
     return (A + A.mT) / 2
 
 
 def log(x: Any) -> Any:
-    """Natural logarithm, entry by entry."""
+    """Natural logarithm, entry by entry.
+
+    >>> ops.log(np.array([1.0, 2.0])).round(4)
+    array([0.    , 0.6931])
+    """
     return _elementwise("log", x)
 
 
 def exp(x: Any) -> Any:
-    """Exponential, entry by entry."""
+    """Exponential, entry by entry.
+
+    >>> ops.exp(np.array([0.0, 1.0])).round(4)
+    array([1.    , 2.7183])
+    """
     return _elementwise("exp", x)
 
 
 def pi(like: Matrix) -> Any:
-    """The number pi, exact when ``like`` is symbolic."""
+    """The number pi, exact when ``like`` is symbolic.
+
+    >>> ops.pi(np.eye(2)), ops.pi(symbols("general", "S", 2))
+    (3.141592653589793, pi)
+    """
     if is_symbolic(like):
         import sympy
 

@@ -39,6 +39,17 @@ class Space:
         Whether a given array is a point of the space.
     symmetric
         Whether all its points are symmetric matrices.
+
+    Examples
+    --------
+    >>> spaces.positive_definite.basis(2)
+    [array([[1., 0.],
+           [0., 0.]]), array([[0., 1.],
+           [1., 0.]]), array([[0., 0.],
+           [0., 1.]])]
+    >>> S = spaces.positive_definite.draw(np.random.default_rng(0), 3, condition=1e4)
+    >>> float(np.linalg.cond(S).round(3))
+    10000.0
     """
 
     name: str
@@ -217,7 +228,11 @@ def _is_square(A: Array) -> bool:
 
 
 def matrix(rows: str, columns: str) -> Space:
-    """The space of all matrices with the named sides, say ``matrix("m", "d")``."""
+    """The space of all matrices with the named sides: ``"d"``, ``"m"`` (2) or ``"k"`` (4).
+
+    >>> spaces.matrix("m", "d").sides(3)
+    (2, 3)
+    """
     holds = _is_square if rows == columns else _is_anything
     return Space(f"{rows} x {columns} matrix", (rows, columns), _normal, _free, holds)
 

@@ -30,12 +30,12 @@ def symbols(space: Space | str, letter: str, d: int) -> Any:
 
     Parameters
     ----------
-    space
+    space : Space or str
         A :class:`~mvnlib.spaces.Space` or its name; ``"positive_definite"`` gives a symmetric matrix whose
         entries (i, j) and (j, i) are one symbol.
-    letter
+    letter : str
         The name of the variable; entry (1, 2) of ``S`` is the symbol ``S_12``.
-    d
+    d : int
         The dimension.
 
     Returns
@@ -62,11 +62,11 @@ def derivative(f: Any, S: Any, convention: str = "entrywise") -> Any:
 
     Parameters
     ----------
-    f
-        A SymPy expression in the symbols of ``S``.
-    S
-        An object array of symbols, as :func:`symbols` makes it.
-    convention
+    f : sympy.Expr
+        An expression in the symbols of ``S``.
+    S : ndarray of object
+        Symbols, as :func:`symbols` makes them.
+    convention : {"entrywise", "frobenius", "free"}
         ``"entrywise"`` needs all entries of ``S`` to be different symbols.  ``"free"`` and ``"frobenius"``
         need a symmetric ``S``: SymPy's partial derivative in the shared symbol S_12 *is* the ``free`` entry,
         because the one symbol stands in both places; ``frobenius`` has half of it off the diagonal.
@@ -143,11 +143,11 @@ def prove(identity: Identity | str, d: int, space: Space | str | None = None) ->
 
     Parameters
     ----------
-    identity
+    identity : Identity or str
         An entry of :data:`mvnlib.identities.TABLE`, or its key.
-    d
+    d : int
         The dimension; 2 and 3 take milliseconds, 4 a few seconds.
-    space
+    space : Space or str, optional
         The space of the differentiated variable, if not the entry's own.  On ``"positive_definite"`` the
         directions are E_ii and E_ij + E_ji: this proves the ``free`` table, and with it the ``frobenius``
         one.
@@ -201,8 +201,8 @@ def is_zero(expression: Any) -> bool:
 
     Parameters
     ----------
-    expression
-        A scalar SymPy expression, or a number.
+    expression : sympy.Expr or number
+        A scalar.
 
     Returns
     -------
@@ -219,6 +219,12 @@ def is_zero(expression: Any) -> bool:
     Notes
     -----
     Cost: that of the products of polynomials, exponential in the number of symbols; milliseconds at d = 3.
+
+    Examples
+    --------
+    >>> S = symbols("general", "S", 2)
+    >>> symbolic.is_zero((ops.inv(S) @ S)[0, 1])
+    True
     """
     expression = sympy.sympify(expression)
     if not isinstance(expression, sympy.Expr) or not expression.is_commutative:
@@ -306,14 +312,14 @@ def _parts(expression: Any) -> tuple[list[Any], list[Any]]:
 
 
 def latex(thing: Identity | str | Any) -> str:
-    """Return LaTeX of an identity, of its key, or of a symbolic array or expression.
+    r"""Return LaTeX of an identity, of its key, or of a symbolic array or expression.
 
     Of an identity it is the statement, written by hand.
 
     Parameters
     ----------
-    thing
-        An entry of the table, its key, a SymPy expression, or an object array of one or two axes.
+    thing : Identity, str, sympy.Expr or ndarray of object
+        An entry of the table, its key, an expression, or an array of one or two axes.
 
     Returns
     -------
@@ -324,6 +330,13 @@ def latex(thing: Identity | str | Any) -> str:
     ------
     KeyError, ValueError
         If a string is no key, or an array has more than two axes.
+
+    Examples
+    --------
+    >>> print(latex("logdet"))
+    d\log|S| = \tr(S^{-1}\, dS)
+    >>> print(latex(symbols("symmetric", "S", 2)))
+    \begin{bmatrix}S_{11} & S_{12}\\S_{12} & S_{22}\end{bmatrix}
     """
     if isinstance(thing, Identity):
         return thing.statement
@@ -345,17 +358,17 @@ def numpy_function(identity: Identity | str, d: int) -> Callable[..., Any]:
 
     Parameters
     ----------
-    identity
+    identity : Identity or str
         An entry of the table, or its key.
-    d
+    d : int
         The dimension.
 
     Returns
     -------
     callable
-        A function of the variables in the order of ``identity.where``; a :class:`Differential` takes the
-        direction E last.  Its value is the entrywise gradient, the differential, or of an :class:`Equality`
-        the left side: a float64 array, of no axes for a scalar.  It takes one point at a time, and raises
+        A function of the variables in the order of ``identity.where``; a differential takes the
+        direction E last.  Its value is the entrywise gradient, the differential, or of an equality the
+        left side: a float64 array, of no axes for a scalar.  It takes one point at a time, and raises
         ZeroDivisionError where a leading minor vanishes.
 
     Raises
@@ -416,9 +429,9 @@ def javascript(identity: Identity | str, d: int) -> str:
 
     Parameters
     ----------
-    identity
+    identity : Identity or str
         A differentiable entry of the table, or its key.
-    d
+    d : int
         The dimension.
 
     Returns
@@ -426,7 +439,7 @@ def javascript(identity: Identity | str, d: int) -> str:
     str
         ``({value(v){...}, complex(v, E){...}, formula(v){...}})``, where ``v`` holds the variables by name as
         nested arrays: f; f with iE added to the differentiated variable, as ``{re, im}``, for the complex step;
-        and the entrywise gradient.  A :class:`Differential` has ``differential(v, E)`` in the place of
+        and the entrywise gradient.  A differential has ``differential(v, E)`` in the place of
         ``formula``.
 
     Raises
@@ -441,6 +454,11 @@ def javascript(identity: Identity | str, d: int) -> str:
     Where all leading minors are far from zero, as for a positive definite matrix, it is as accurate as a
     Cholesky factorisation; at a point with a vanishing leading minor it gives NaN.  At d = 3 it is 1 to 6 kB
     for the entries of first order.
+
+    Examples
+    --------
+    >>> print(javascript("quadratic_x", 2)[:95])
+    ({value(v){const {x,M}=v;const x0=x[0]*x[1];return M[0][0]*((x[0])*(x[0])) + M[0][1]*x0 + M[1][
     """
     identity = _identity(identity)
     if not isinstance(identity, Differentiable):

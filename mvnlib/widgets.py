@@ -1,7 +1,7 @@
 """Explorers: a derivative and its finite difference side by side, in Jupyter and in a built page.
 
 In Jupyter the numbers come from Python, so any function and any candidate gradient can be explored. In the
-page the same front end runs on JavaScript that :func:`mvnlib.symbolic.javascript` prints from the table of
+page the same front end runs on JavaScript that :func:`mvnlib.javascript` prints from the table of
 identities; before any script runs, and in print, the page shows a figure drawn from the same numbers.
 """
 
@@ -34,7 +34,7 @@ SEGMENTS = ("mu, Sigma", "mu, P", "P mu, P")
 
 
 class Explorer(Live):
-    """A function, its formula and its finite difference at a point; made by :func:`explore`.
+    """A function, its formula and its finite difference at a point; made by :func:`mvnlib.explore`.
 
     Attributes
     ----------
@@ -152,7 +152,7 @@ class Explorer(Live):
 
 
 class NeumannExplorer(Live):
-    """Partial sums of the Neumann series against the inverse of S + t E; made by :func:`explore_neumann`.
+    """Partial sums of the Neumann series against the inverse of S + t E; made by :func:`mvnlib.explore_neumann`.
 
     Attributes
     ----------
@@ -224,7 +224,7 @@ class NeumannExplorer(Live):
 
 
 class MixtureExplorer(Live):
-    """EM for a mixture of normals, a step at a time; made by :func:`explore_em`.
+    """EM for a mixture of normals, a step at a time; made by :func:`mvnlib.explore_em`.
 
     Attributes
     ----------
@@ -326,7 +326,7 @@ class MixtureExplorer(Live):
 
 
 class SegmentExplorer(Live):
-    """The negative log-likelihood along a segment of parameters, and its chord; made by :func:`explore_segment`.
+    """The negative log-likelihood along a segment of parameters, and its chord; made by :func:`mvnlib.explore_segment`.
 
     Attributes
     ----------
@@ -472,7 +472,7 @@ def explore(
         See :mod:`mvnlib.conventions`.
     scheme : {"forward", "central", "richardson", "complex"}
     step : float, optional
-        By default :func:`mvnlib.differences.default_step`, which then follows the point.
+        By default :func:`mvnlib.default_step`, which then follows the point.
     direction : sequence of int, optional
         The indices of the entry that moves, where f is not a number. By default (0, 1) in a matrix, (0,) in a vector.
     **params
@@ -493,6 +493,19 @@ def explore(
     Notes
     -----
     Cost: about 120 difference tables at each change of the point, for the error curve; one at others.
+
+    Examples
+    --------
+    A claim of your own, and the entry that shows what is wrong with it:
+
+    >>> S = np.array([[2.0, 1.0], [1.0, 3.0]])
+    >>> widget = explore(np.linalg.det, [[3, -1], [-1, 2]], at=S, convention="free")
+    >>> np.round(widget.result["difference"], 6)
+    array([[ 3., -2.],
+           [-2.,  2.]])
+    >>> widget.convention = "frobenius"
+    >>> widget.result["error"] < 1e-6
+    True
     """
     subject, point, values = subject_of(f, candidate, at, space, params)
     one_of("scheme", scheme, SCHEMES)
@@ -512,7 +525,9 @@ def explore(
 
 
 def explore_neumann(S: Any, E: Any, *, t: float = 1.0) -> NeumannExplorer:
-    """Show the partial sums of (S + t E)^-1 = S^-1 sum_n (-t E S^-1)^n against the true inverse.
+    r"""Show the partial sums of the Neumann series against the inverse of S + t E.
+
+    .. math:: (S + tE)^{-1} = S^{-1} \sum_{n=0}^\infty (-tE S^{-1})^n
 
     The series converges exactly if the spectral radius of t E S^-1 is below 1. The root mean square of its
     entries is shown beside it: below 1 it promises nothing.
@@ -533,7 +548,17 @@ def explore_neumann(S: Any, E: Any, *, t: float = 1.0) -> NeumannExplorer:
     Raises
     ------
     ValueError, TypeError, numpy.linalg.LinAlgError
-        For bad input.  Cost: O(d^3) for each change.
+        For bad input.
+
+    Notes
+    -----
+    Cost: :math:`O(d^3)` for each change.
+
+    Examples
+    --------
+    >>> widget = explore_neumann(np.eye(2), np.eye(2), t=0.5)
+    >>> widget.result["radius"], np.round(widget.result["errors"][:4], 6).tolist()
+    (0.5, [1.0, 0.5, 0.25, 0.125])
     """
     S, _ = as_positive_definite("S", S)
     E = as_real("E", E, shape=S.shape)
@@ -567,7 +592,19 @@ def explore_em(
     Raises
     ------
     ValueError, TypeError, numpy.linalg.LinAlgError
-        For bad input.  Cost: O(n K) for each step.
+        For bad input.
+
+    Notes
+    -----
+    Cost: O(n K) for each step.
+
+    Examples
+    --------
+    >>> X = [[0, 0], [1, 0], [0, 1], [5, 5], [6, 5], [5, 6]]
+    >>> widget = explore_em(X, [0.5, 0.5], [[0, 0], [6, 6]], [np.eye(2), np.eye(2)])
+    >>> widget.iteration = 3
+    >>> np.round(widget.means, 2).tolist(), widget.history[0] < widget.history[1]
+    ([[0.33, 0.33], [5.33, 5.33]], True)
     """
     X = as_real("X", X, shape=(None, 2))
     weights = as_real("weights", weights, ndim=1)
@@ -621,7 +658,23 @@ def explore_segment(
     Raises
     ------
     ValueError, TypeError, numpy.linalg.LinAlgError
-        For bad input.  Cost: O(n d^2), a hundred times where the segment changes.
+        For bad input.
+
+    Notes
+    -----
+    Cost: :math:`O(n d^2)`, a hundred times where the segment changes.
+
+    Examples
+    --------
+    How far J rises above its chord, straight in three kinds of parameters:
+
+    >>> X = np.random.default_rng(0).normal(size=(50, 2))
+    >>> widget = explore_segment(X, {"near": ([0, 0], np.eye(2)), "far": ([6, 0], 9 * np.eye(2))})
+    >>> excess = {}
+    >>> for widget.parameters in ("mu, Sigma", "mu, P", "P mu, P"):
+    ...     excess[widget.parameters] = round(widget.result["excess"], 1)
+    >>> excess
+    {'mu, Sigma': 4.3, 'mu, P': 69.1, 'P mu, P': 0.0}
     """
     X = as_real("X", X, ndim=2)
     d = X.shape[1]
