@@ -70,6 +70,12 @@ def mixture_loglik(X: Any, weights: Any, means: Any, covariances: Any) -> float:
     References
     ----------
     Dempster, Laird and Rubin (1977), section 4.3.
+
+    Examples
+    --------
+    >>> X, weights, means, covariances = [[-1], [0], [1]], [0.5, 0.5], [[-1], [1]], [[[1]], [[1]]]
+    >>> round(mixture_loglik(X, weights, means, covariances), 4)
+    -4.3893
     """
     mixture = _checked(X, weights, means, covariances)
     return float(sum(total.sum() for _, total, _ in mixture.posteriors()))
@@ -80,12 +86,32 @@ def responsibilities(X: Any, weights: Any, means: Any, covariances: Any) -> Arra
 
     .. math:: r_{ak} = \frac{\pi_k N(x_a \mid \mu_k, \Sigma_k)}{\sum_j \pi_j N(x_a \mid \mu_j, \Sigma_j)}
 
-    Parameters and errors are those of :func:`mixture_loglik`.
+    Parameters
+    ----------
+    X, weights, means, covariances
+        As in :func:`mixture_loglik`.
 
     Returns
     -------
     ndarray, shape (n, K)
         Each row sums to one, also where every density underflows.
+
+    Raises
+    ------
+    TypeError, ValueError, numpy.linalg.LinAlgError
+        As :func:`mixture_loglik`.
+
+    Notes
+    -----
+    O(n K d^2) time; memory of about 1 MB beside the result.
+
+    Examples
+    --------
+    >>> X, weights, means, covariances = [[-1], [0], [1e6]], [0.5, 0.5], [[-1], [1]], [[[1]], [[1]]]
+    >>> responsibilities(X, weights, means, covariances).round(4)
+    array([[0.8808, 0.1192],
+           [0.5   , 0.5   ],
+           [0.    , 1.    ]])
     """
     mixture = _checked(X, weights, means, covariances)
     result = np.empty((mixture.X.shape[0], mixture.weights.size))
@@ -128,6 +154,16 @@ def mixture_gradient(
     Notes
     -----
     O(n K d^2) time.
+
+    Examples
+    --------
+    >>> X, weights, means, covariances = [[-1], [0], [1]], [0.5, 0.5], [[-1], [1]], [[[1]], [[1]]]
+    >>> in_weights, in_means, in_covariances = mixture_gradient(X, weights, means, covariances)
+    >>> in_means.round(4)
+    array([[ 0.7384],
+           [-0.7384]])
+    >>> round(float(weights @ in_weights), 6)  # the number of rows
+    3.0
     """
     one_of("convention", convention, CONVENTIONS)
     mixture = _checked(X, weights, means, covariances)
@@ -154,7 +190,10 @@ def em_step(X: Any, weights: Any, means: Any, covariances: Any) -> tuple[Array, 
     .. math:: \pi_k = \frac{N_k}{n},\quad \mu_k = \frac1{N_k}\sum_a r_{ak} x_a,\quad
         \Sigma_k = \frac1{N_k}\sum_a r_{ak}(x_a-\mu_k)(x_a-\mu_k)^\top,\quad N_k = \sum_a r_{ak}
 
-    Parameters and errors are those of :func:`mixture_loglik`.
+    Parameters
+    ----------
+    X, weights, means, covariances
+        As in :func:`mixture_loglik`.
 
     Returns
     -------
@@ -167,6 +206,11 @@ def em_step(X: Any, weights: Any, means: Any, covariances: Any) -> tuple[Array, 
     loglik : float
         Log-likelihood of the parameters that went in.
 
+    Raises
+    ------
+    TypeError, ValueError, numpy.linalg.LinAlgError
+        As :func:`mixture_loglik`.
+
     Notes
     -----
     O(n K d^2) time, memory of about 1 MB; the moments are taken about the means of chunks and merged, so data
@@ -175,6 +219,13 @@ def em_step(X: Any, weights: Any, means: Any, covariances: Any) -> tuple[Array, 
     References
     ----------
     Dempster, Laird and Rubin (1977), section 4.3.
+
+    Examples
+    --------
+    >>> X, weights, means, covariances = [[-1], [0], [1]], [0.5, 0.5], [[-1], [1]], [[[1]], [[1]]]
+    >>> *following, before = em_step(X, weights, means, covariances)
+    >>> round(before, 4), round(mixture_loglik(X, *following), 4)
+    (-4.3893, -3.5492)
     """
     mixture = _checked(X, weights, means, covariances)
     n, d = mixture.X.shape
@@ -201,9 +252,17 @@ def em_step(X: Any, weights: Any, means: Any, covariances: Any) -> tuple[Array, 
 class Mixture:
     """A fitted mixture.
 
-    ``weights`` (K,), ``means`` (K, d), ``covariances`` (K, d, d); ``loglik`` of these parameters;
-    ``history``, the log-likelihood before every step and at the end; ``converged``, whether the last gain
-    was below the tolerance.
+    Attributes
+    ----------
+    weights : ndarray, shape (K,)
+    means : ndarray, shape (K, d)
+    covariances : ndarray, shape (K, d, d)
+    loglik : float
+        Log-likelihood of these parameters.
+    history : tuple of float
+        The log-likelihood before every step and at the end.
+    converged : bool
+        Whether the last gain was below the tolerance.
     """
 
     weights: Array
@@ -261,6 +320,14 @@ def fit_mixture(
     References
     ----------
     Dempster, Laird and Rubin (1977); Arthur and Vassilvitskii (2007) for the start.
+
+    Examples
+    --------
+    >>> square = np.array([[0, 0], [2, 0], [2, 2], [0, 2]])
+    >>> X = np.concatenate([square, square + 10])
+    >>> mixture = fit_mixture(X, 2, rng=np.random.default_rng(0))
+    >>> mixture.converged, np.sort(mixture.means, axis=0).round(4).tolist()
+    (True, [[1.0, 1.0], [11.0, 11.0]])
     """
     X = as_real("X", X, ndim=2)
     K = as_dimension("n_components", n_components)

@@ -66,6 +66,11 @@ def logpdf(X: Any, mu: Any, Sigma: Any) -> Array:
     References
     ----------
     Rennie (2006), eq. (1), for one row, in the logarithm.
+
+    Examples
+    --------
+    >>> logpdf([[0, 0], [1, 1]], mu=[0, 0], Sigma=np.eye(2)).round(4)
+    array([-1.8379, -2.8379])
     """
     _, units, L = as_scaled("Sigma", Sigma)
     d = len(L)
@@ -134,6 +139,12 @@ def loglik(X: Any, mu: Any, Sigma: Any) -> float:
     References
     ----------
     Rennie (2006), eq. (1), in the logarithm.
+
+    Examples
+    --------
+    >>> X, mu, Sigma = [[1, 0], [0, 2]], [0, 0], [[2, 1], [1, 2]]
+    >>> round(loglik(X, mu, Sigma), 4), round(float(logpdf(X, mu, Sigma).sum()), 4)
+    (-6.441, -6.441)
     """
     _, units, L = as_scaled("Sigma", Sigma)
     d = len(L)
@@ -189,8 +200,9 @@ def loglik_gradient(X: Any, mu: Any, Sigma: Any, *, convention: str = "entrywise
     r"""Gradient of :func:`loglik` in the mean and in the covariance matrix.
 
     .. math:: \frac{\partial}{\partial\mu} = \Sigma^{-1} s, \qquad
-        \frac{\partial}{\partial\Sigma} = -\tfrac12\left(n\Sigma^{-1} - \Sigma^{-1} T\, \Sigma^{-1}\right),
-        \qquad s = \sum_a (x_a-\mu),\quad T = \sum_a (x_a-\mu)(x_a-\mu)^\top
+        \frac{\partial}{\partial\Sigma} = -\tfrac12\left(n\Sigma^{-1} - \Sigma^{-1} T\, \Sigma^{-1}\right)
+
+    .. math:: s = \sum_a (x_a-\mu),\qquad T = \sum_a (x_a-\mu)(x_a-\mu)^\top
 
     Parameters
     ----------
@@ -218,6 +230,19 @@ def loglik_gradient(X: Any, mu: Any, Sigma: Any, *, convention: str = "entrywise
     ----------
     Petersen and Pedersen (2012), eqs. (57), (61) and (86); for the factor, Rennie (2006), eqs. (7), (9) and
     (14).
+
+    Examples
+    --------
+    >>> X, mu, Sigma = [[1, 0], [2, 3]], [0, 0], [[2, 1], [1, 2]]
+    >>> in_mu, in_Sigma = loglik_gradient(X, mu, Sigma)
+    >>> in_mu.round(4)
+    array([1., 1.])
+    >>> in_Sigma.round(4)
+    array([[-0.3889,  0.4444],
+           [ 0.4444,  0.2778]])
+    >>> loglik_gradient(X, mu, Sigma, convention="free")[1].round(4)
+    array([[-0.3889,  0.8889],
+           [ 0.8889,  0.2778]])
     """
     return loglik_and_gradient(X, mu, Sigma, convention=convention)[1]
 
@@ -254,6 +279,18 @@ def fit_normal(X: Any) -> tuple[Array, Array]:
     References
     ----------
     Magnus and Neudecker (2019), ch. 15, section 3.
+
+    Examples
+    --------
+    >>> X = [[0, 0], [2, 0], [2, 4], [0, 4]]
+    >>> mu, Sigma = fit_normal(X)
+    >>> mu
+    array([1., 2.])
+    >>> Sigma
+    array([[1., 0.],
+           [0., 4.]])
+    >>> bool(np.allclose(loglik_gradient(X, mu, Sigma)[1], 0))
+    True
     """
     statistics = X if isinstance(X, NormalStatistics) else NormalStatistics.from_data(X)
     n, scatter = statistics.n, statistics.scatter

@@ -73,6 +73,18 @@ def loglik_gradient_factor(X: Any, mu: Any, L: Any) -> tuple[Array, Array]:
     References
     ----------
     Rennie (2006), eqs. (7), (9) and (14), whose J is minus the log-likelihood.
+
+    Examples
+    --------
+    By the chain rule it is 2 G L, with G the gradient in Sigma:
+
+    >>> X, mu, L = [[1, 0], [0, 2]], [0, 0], np.array([[1.0, 0.0], [2.0, 1.0]])
+    >>> loglik_gradient_factor(X, mu, L)[1].round(6)
+    array([[  3., -14.],
+           [ -2.,   6.]])
+    >>> (2 * loglik_gradient(X, mu, L @ L.T)[1] @ L).round(6)
+    array([[  3., -14.],
+           [ -2.,   6.]])
     """
     return loglik_and_gradient_factor(X, mu, L)[1]
 
@@ -154,6 +166,15 @@ def loglik_gradient_precision(
     References
     ----------
     Petersen and Pedersen (2012), eqs. (57) and (72).
+
+    Examples
+    --------
+    >>> in_mu, in_P = loglik_gradient_precision([[1, 0], [0, 2]], mu=[0, 0], P=np.eye(2))
+    >>> in_mu
+    array([1., 2.])
+    >>> in_P
+    array([[ 0.5,  0. ],
+           [ 0. , -1. ]])
     """
     return loglik_and_gradient_precision(X, mu, P, convention=convention)[1]
 
@@ -229,6 +250,12 @@ def cholesky_differential(L: Any, dS: Any) -> Array:
     References
     ----------
     Murray (2016), eq. (8).
+
+    Examples
+    --------
+    >>> cholesky_differential(np.eye(2), [[2, 1], [1, 4]])
+    array([[1., 0.],
+           [1., 2.]])
     """
     L = _as_cholesky_factor("L", L)
     lengths = np.abs(L).max(axis=1)
@@ -276,6 +303,15 @@ def cholesky_pullback(L: Any, L_bar: Any) -> Array:
     References
     ----------
     Murray (2016), eq. (10).
+
+    Examples
+    --------
+    >>> L, dS = np.linalg.cholesky([[4, 2], [2, 3]]), np.array([[1, 2], [2, 5]])
+    >>> L_bar = np.array([[1, 0], [3, 2]])
+    >>> in_L = np.sum(L_bar * cholesky_differential(L, dS))
+    >>> in_S = np.sum(cholesky_pullback(L, L_bar) * dS)
+    >>> round(float(in_L), 6), round(float(in_S), 6)
+    (5.173097, 5.173097)
     """
     L = _as_cholesky_factor("L", L)
     L_bar = as_real("L_bar", L_bar, shape=L.shape)
@@ -292,8 +328,10 @@ def cholesky_pullback(L: Any, L_bar: Any) -> Array:
 
 
 def log_cholesky(S: Any) -> Array:
-    """Coordinates of a positive definite matrix that may take any value: the logarithms of the diagonal of
-    its Cholesky factor in the places of the diagonal, and the entries below it as they are.
+    """Coordinates of a positive definite matrix that may take any value.
+
+    They are the entries of its Cholesky factor on and below the diagonal, those on the diagonal in the
+    logarithm.
 
     Parameters
     ----------
@@ -317,6 +355,11 @@ def log_cholesky(S: Any) -> Array:
     References
     ----------
     Pinheiro and Bates (1996), section 2.2.
+
+    Examples
+    --------
+    >>> log_cholesky([[1, 3], [3, 10]])
+    array([0., 3., 0.])
     """
     _, L = as_positive_definite("S", S)
     L = L.copy()
@@ -343,6 +386,14 @@ def from_log_cholesky(theta: Any) -> Array:
     TypeError, ValueError
         If ``theta`` is not a vector of finite real numbers of length d (d + 1) / 2, or its entries are so
         large that the matrix overflows or a variance in it is lost to rounding at zero.
+
+    Examples
+    --------
+    Any three numbers make a covariance matrix:
+
+    >>> from_log_cholesky([0, 3, 0])
+    array([[ 1.,  3.],
+           [ 3., 10.]])
     """
     theta = as_real("theta", theta, ndim=1)
     d = round((np.sqrt(8 * theta.size + 1) - 1) / 2)

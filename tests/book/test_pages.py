@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,21 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
+import mvnlib
+
 ROOT = Path(__file__).resolve().parents[2]
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 CHAPTERS = [chapter["file"] for part in TOC["parts"] if part.get("numbered") for chapter in part["chapters"]]
-PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
+PAGES = [
+    TOC["root"],
+    *(
+        page["file"]
+        for part in TOC["parts"]
+        for chapter in part["chapters"]
+        for page in (chapter, *chapter.get("sections", ()))
+    ),
+]
+REFERENCE = [page for page in PAGES if page.startswith("chapters/api/")]
 NOTEBOOKS = [page for page in PAGES if (ROOT / f"{page}.md").read_text().startswith("---\njupytext:")]
 
 every_page = pytest.mark.parametrize("name", PAGES)
@@ -123,6 +135,34 @@ def test_a_page_fits_a_phone(visit: Any, name: str) -> None:
     page = visit(name)
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_every_public_name_has_one_place_in_the_reference(built_book: Path) -> None:
+    places = Counter(
+        place["id"].removeprefix("module-")
+        for name in REFERENCE
+        for place in soup(built_book / f"{name}.html").find_all(id=re.compile(r"^(module-)?mvnlib\b"))
+    )
+    assert {places[f"mvnlib.{name}"] for name in mvnlib.__all__} == {1}
+    assert not [name for name, count in places.items() if count > 1]
+
+
+@every_chapter
+def test_a_chapter_links_its_functions_to_the_reference(built_book: Path, name: str) -> None:
+    article = soup(built_book / f"{name}.html").article
+    links = [link["href"] for link in article.find_all("a", href=re.compile(r"^api/\w+\.html#mvnlib\."))]
+    assert links
+    assert len(links) == len(set(links))
+
+
+def test_the_index_has_the_terms_and_the_functions(built_book: Path) -> None:
+    sidebar = soup(built_book / "chapters" / "notation.html").select_one(
+        "nav.bd-links, .sidebar-primary-items__start"
+    )
+    assert sidebar.find("a", href="../genindex.html")
+    entries = {link.get_text() for link in soup(built_book / "genindex.html").select("article .indextable a")}
+    assert len(entries) > 100
+    assert {"trace trick", "duplication matrix", "logpdf() (in module mvnlib)"} <= entries
 
 
 def test_the_dark_switch_works(visit: Any) -> None:
