@@ -36,7 +36,7 @@ def directive(match: re.Match[str], titles: Mapping[str, str]) -> str:
         return f"$$\n{body or title}{tag}\n$$"
     if name == "figure":
         return f"![{body}]({title})"
-    if end == "end":
+    if end == "end" or name == "index":
         return ""
     if name == "solution":
         title = "Solution"  # what stands there is the label of its exercise

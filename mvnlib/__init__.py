@@ -136,10 +136,14 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     for module, names in _LATER.items():
-        if name == module:
-            return import_module(f"mvnlib.{module}")
-        if name in names:
-            return getattr(import_module(f"mvnlib.{module}"), name)
+        if name == module or name in names:
+            try:
+                found = import_module(f"mvnlib.{module}")
+            except ModuleNotFoundError as error:
+                raise ModuleNotFoundError(
+                    f"mvnlib.{name} needs {error.name}: pip install 'mvnlib[{module}]'", name=error.name
+                ) from error
+            return found if name == module else getattr(found, name)
     raise AttributeError(f"module 'mvnlib' has no attribute {name!r}")
 
 

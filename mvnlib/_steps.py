@@ -1,5 +1,7 @@
 """Executing a derivation: every displayed line against the one before, at random points of its space."""
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
