@@ -15,7 +15,7 @@ from mvnlib.differences import fd_differential
 from mvnlib.identities import TABLE, Differentiable, Equality, Identity
 from mvnlib.symbolic import prove
 
-NAMES = {"mu": r"\mu", "Sigma": r"\Sigma"}
+NAMES = {"mu": r"\mu", "Sigma": r"\Sigma", "pi": r"\pi"}
 POINTS, DIMENSION, CONDITION = 20, 4, 100.0
 
 

@@ -36,7 +36,7 @@ class Identity:
     source
         Where it is stated, with the number of the equation.
     reading
-        The reading under which the source is right, or a remark on its layout.
+        The reading under which the source is right, or a remark on its layout; formulas between dollar signs.
     where
         The variables in the order of the arguments, each with its space.
     """
