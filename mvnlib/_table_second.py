@@ -116,7 +116,7 @@ ENTRIES = (
     Gradient(
         key="em_objective",
         statement=r"\frac{\partial}{\partial S}\left(-\log|S| + \tr(S C)\right) = -S^{-\top} + C",
-        source="the fourth source, with its missing transpose",
+        source="Mathematics Stack Exchange (2017), question 2367597, with its missing transpose",
         reading=r"the entrywise table, $C$ symmetric; $\adj(S) / |S|$ is $S^{-1}$, not its transpose",
         where={"S": invertible, "C": positive_definite},
         wrt="S",

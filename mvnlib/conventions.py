@@ -46,7 +46,7 @@ def vec(A: ArrayLike) -> Array:
 
     References
     ----------
-    Magnus and Neudecker (2019), ch. 2.
+    Magnus and Neudecker (2019), ch. 2, section 4.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def vech(A: ArrayLike) -> Array:
 
     References
     ----------
-    Magnus and Neudecker (2019), ch. 3.
+    Magnus and Neudecker (2019), ch. 3, section 8.
 
     Examples
     --------
@@ -156,7 +156,7 @@ def duplication_matrix(d: int) -> Array:
 
     References
     ----------
-    Magnus and Neudecker (2019), ch. 3.
+    Magnus and Neudecker (2019), ch. 3, section 8.
 
     Examples
     --------
@@ -201,7 +201,7 @@ def elimination_matrix(d: int) -> Array:
 
     References
     ----------
-    Magnus and Neudecker (1980), SIAM Journal on Algebraic and Discrete Methods 1, 422-449.
+    Magnus and Neudecker (1980).
 
     Examples
     --------
@@ -236,7 +236,7 @@ def commutation_matrix(m: int, n: int) -> Array:
 
     References
     ----------
-    Magnus and Neudecker (2019), ch. 3.
+    Magnus and Neudecker (2019), ch. 3, section 7.
 
     Examples
     --------

@@ -226,7 +226,7 @@ def fisher_information_inverse(Sigma: Any) -> tuple[Array, Array]:
 
     References
     ----------
-    Magnus and Neudecker (2019), ch. 15, section 3.
+    Magnus and Neudecker (2019), ch. 15.
 
     Examples
     --------

@@ -278,7 +278,7 @@ def fit_normal(X: Any) -> tuple[Array, Array]:
 
     References
     ----------
-    Magnus and Neudecker (2019), ch. 15, section 3.
+    Magnus and Neudecker (2019), ch. 15.
 
     Examples
     --------

@@ -302,7 +302,7 @@ def cholesky_pullback(L: Any, L_bar: Any) -> Array:
 
     References
     ----------
-    Murray (2016), eq. (10).
+    Murray (2016), eqs. (9) and (10).
 
     Examples
     --------
@@ -354,7 +354,7 @@ def log_cholesky(S: Any) -> Array:
 
     References
     ----------
-    Pinheiro and Bates (1996), section 2.2.
+    Pinheiro and Bates (1996), the log-Cholesky parametrization.
 
     Examples
     --------

@@ -148,11 +148,18 @@ def test_every_public_name_has_one_place_in_the_reference(built_book: Path) -> N
 
 
 @every_chapter
-def test_a_chapter_links_its_functions_to_the_reference(built_book: Path, name: str) -> None:
+def test_what_a_chapter_imports_leads_to_the_reference(built_book: Path, name: str) -> None:
+    imported = {
+        found
+        for names in re.findall(
+            r"^from mvnlib import (\([^)]*|.*)", (ROOT / f"{name}.md").read_text(), flags=re.M
+        )
+        for found in re.findall(r"\w+", names)
+    }
     article = soup(built_book / f"{name}.html").article
-    links = [link["href"] for link in article.find_all("a", href=re.compile(r"^api/\w+\.html#mvnlib\."))]
-    assert links
-    assert len(links) == len(set(links))
+    places = re.compile(r"^api/\w+\.html#(module-)?mvnlib\.")
+    links = {link.get_text().removesuffix("()"): link["href"] for link in article.find_all("a", href=places)}
+    assert imported & set(mvnlib.__all__) <= set(links)
 
 
 def test_the_index_has_the_terms_and_the_functions(built_book: Path) -> None:
