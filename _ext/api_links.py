@@ -11,7 +11,7 @@ from sphinx.util.nodes import make_refnode
 
 import mvnlib
 
-#: What follows `from` in `from mvnlib import ...`, as Pygments writes it; it may stand in parentheses, on several lines.
+#: What follows `from` in `from mvnlib import ...`, as Pygments writes it; in parentheses it may take several lines.
 IMPORT = re.compile(r'<span class="nn">mvnlib</span>.*import</span> (?:<span class="p">\(</span>[^)]*|.*)')
 NAME = re.compile(r'<span class="n">(\w+)</span>')
 

@@ -8,7 +8,7 @@ fail() {
 
 # The first Python on the PATH that is new enough; PYTHON=... names another.
 python=
-for name in ${PYTHON:-python3 python3.13 python3.12 python3.11 python}; do
+for name in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11 python}; do
     if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
         python=$name
         break
