@@ -1,0 +1,17 @@
+// A formula within a sentence cannot be broken: one that is wider than the column gets a line of its own, and scrolls.
+const breathe = () => {
+  for (const formula of document.querySelectorAll(".bd-article mjx-container:not([display])")) {
+    const column = formula.closest("p, li, dd, dt, figcaption, h1, h2, h3");
+    if (!column) continue;
+    const wide = formula.firstElementChild.getBoundingClientRect().width > column.clientWidth + 1;
+    formula.classList.toggle("wide", wide);
+    if (wide) formula.tabIndex = 0; else formula.removeAttribute("tabindex");
+  }
+};
+window.addEventListener("load", async () => {
+  if (!window.MathJax?.startup) return;
+  await MathJax.startup.promise;
+  breathe();
+  window.addEventListener("resize", breathe);
+  document.addEventListener("toggle", breathe, true); // folded formulas have no width
+});
