@@ -35,6 +35,7 @@ from mvnlib.information import (
 )
 from mvnlib.mixture import (
     Mixture,
+    MixtureStatistics,
     em_step,
     fit_mixture,
     mixture_gradient,
@@ -73,6 +74,7 @@ __all__ = [
     "SCHEMES",
     "Laplace",
     "Mixture",
+    "MixtureStatistics",
     "NormalStatistics",
     "StepError",
     "Verdict",

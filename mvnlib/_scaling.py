@@ -44,20 +44,20 @@ def rescaled(M: Array, factors: Units) -> Array:
 
 
 def inverse_of_lower(L: Array) -> Array:
-    """L^-1 of a lower triangular matrix: d^3 / 3 operations, most of them in products of blocks."""
-    d = len(L)
+    """L^-1 of a lower triangular matrix, or of each of a stack: d^3 / 3 operations, most of them in products."""
+    d = L.shape[-1]
     if d == 1:
         return 1 / L
     if d <= _LEAF:
         # LU of an upper triangular matrix exchanges no rows and eliminates nothing: what is left of the
         # general inverse is a triangular solve.
-        return cast(Array, np.linalg.inv(L.T).T)
+        return cast(Array, np.linalg.inv(L.mT).mT)
     h = d // 2
-    inverse = np.zeros((d, d))
-    upper = inverse[:h, :h] = inverse_of_lower(L[:h, :h])
-    lower = inverse[h:, h:] = inverse_of_lower(L[h:, h:])
-    inverse[h:, :h] = lower @ (L[h:, :h] @ upper)
-    inverse[h:, :h] *= -1
+    inverse = np.zeros(L.shape)
+    upper = inverse[..., :h, :h] = inverse_of_lower(L[..., :h, :h])
+    lower = inverse[..., h:, h:] = inverse_of_lower(L[..., h:, h:])
+    inverse[..., h:, :h] = lower @ (L[..., h:, :h] @ upper)
+    inverse[..., h:, :h] *= -1
     return inverse
 
 

@@ -7,32 +7,42 @@ responsibilities that sum to one, not 0 / 0.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from mvnlib import _expectation
+from mvnlib._components import Components, checked
+from mvnlib._moments import Moments
+from mvnlib._progress import progress
+from mvnlib._scaling import Array, inverse_of_lower
 from mvnlib._validation import (
-    Array,
     as_dimension,
     as_generator,
     as_positive,
-    as_positive_definite,
     as_real,
+    as_rows,
+    as_scaled,
+    is_finite,
     one_of,
 )
 from mvnlib.conventions import CONVENTIONS, convert_gradient
 from mvnlib.statistics import NormalStatistics
 
-__all__ = ["Mixture", "em_step", "fit_mixture", "mixture_gradient", "mixture_loglik", "responsibilities"]
+__all__ = [
+    "Mixture",
+    "MixtureStatistics",
+    "em_step",
+    "fit_mixture",
+    "mixture_gradient",
+    "mixture_loglik",
+    "responsibilities",
+]
 
-_CHUNK_BYTES = 1 << 19
-_LOG_2PI = float(np.log(2 * np.pi))
-_EPS = float(np.finfo(float).eps)
-_PATIENCE = 2.0  # seconds without a sign of progress
+_EPS, _TINY = float(np.finfo(float).eps), float(np.finfo(float).tiny)
 
 
 def mixture_loglik(X: Any, weights: Any, means: Any, covariances: Any) -> float:
@@ -77,8 +87,7 @@ def mixture_loglik(X: Any, weights: Any, means: Any, covariances: Any) -> float:
     >>> round(mixture_loglik(X, weights, means, covariances), 4)
     -4.3893
     """
-    mixture = _checked(X, weights, means, covariances)
-    return float(sum(total.sum() for _, total, _ in mixture.posteriors()))
+    return _expectation.loglik(*_rows_and_components(X, weights, means, covariances))
 
 
 def responsibilities(X: Any, weights: Any, means: Any, covariances: Any) -> Array:
@@ -113,11 +122,7 @@ def responsibilities(X: Any, weights: Any, means: Any, covariances: Any) -> Arra
            [0.5   , 0.5   ],
            [0.    , 1.    ]])
     """
-    mixture = _checked(X, weights, means, covariances)
-    result = np.empty((mixture.X.shape[0], mixture.weights.size))
-    for rows, _, r in mixture.posteriors():
-        result[rows] = r.T
-    return result
+    return _expectation.responsibilities(*_rows_and_components(X, weights, means, covariances))
 
 
 def mixture_gradient(
@@ -166,22 +171,7 @@ def mixture_gradient(
     3.0
     """
     one_of("convention", convention, CONVENTIONS)
-    mixture = _checked(X, weights, means, covariances)
-    if not (mixture.weights > 0).all():
-        k = int(np.argmin(mixture.weights))
-        raise ValueError(
-            f"weights must be positive to be differentiated in, but weights[{k}] = {mixture.weights[k]}"
-        )
-    N, s, T = mixture.sums_about_means()
-    K, d = mixture.means.shape
-    slopes_mean, slopes_covariance = np.empty((K, d)), np.empty((K, d, d))
-    for k, root in enumerate(mixture.roots):
-        Z = root @ T[k] @ root.T
-        Z[np.diag_indices(d)] -= N[k]
-        quarter = root.T @ Z @ root / 4
-        slopes_mean[k] = root.T @ (root @ s[k])
-        slopes_covariance[k] = convert_gradient(quarter + quarter.T, "entrywise", convention)
-    return N / mixture.weights, slopes_mean, slopes_covariance
+    return MixtureStatistics.from_data(X, weights, means, covariances).gradient(convention)
 
 
 def em_step(X: Any, weights: Any, means: Any, covariances: Any) -> tuple[Array, Array, Array, float]:
@@ -227,25 +217,151 @@ def em_step(X: Any, weights: Any, means: Any, covariances: Any) -> tuple[Array, 
     >>> round(before, 4), round(mixture_loglik(X, *following), 4)
     (-4.3893, -3.5492)
     """
-    mixture = _checked(X, weights, means, covariances)
-    n, d = mixture.X.shape
-    # Counted from a row of the data, so that far from the origin the moments keep their digits, and a column
-    # that does not vary has a variance of exactly zero.
-    origin = mixture.X[0]
-    nothing = NormalStatistics(0.0, np.zeros(d), np.zeros((d, d)))
-    parts = [nothing] * mixture.weights.size
-    total = 0.0
-    for rows, densities, r in mixture.posteriors():
-        total += float(densities.sum())
-        block = mixture.X[rows] - origin
-        for k, weight in enumerate(r):
-            parts[k] = parts[k] + _weighted(block, weight)
-    weights, means, covariances = np.empty(len(parts)), mixture.means.copy(), mixture.covariances.copy()
-    for k, part in enumerate(parts):
-        weights[k] = part.n / n
-        if part.n > 0:
-            means[k], covariances[k] = origin + part.mean, part.scatter / part.n
-    return weights, means, covariances, total
+    return MixtureStatistics.from_data(X, weights, means, covariances).em_step()
+
+
+@dataclass(frozen=True, eq=False)
+class MixtureStatistics:
+    """What one E step at some parameters knows of the rows of a data set: a small value, and it adds.
+
+    Statistics of two sets of rows, taken at the same parameters, add to those of the union.  So data larger than
+    memory, or spread over machines, are read chunk by chunk, and the log-likelihood, its gradient and the
+    parameters after one EM step follow from the sum alone.
+
+    Parameters
+    ----------
+    components : Components
+        The parameters at which the responsibilities were taken, also given as ``weights``, ``means`` and
+        ``covariances``.
+    n : int
+        Number of rows.
+    loglik : float
+        Log-likelihood of the rows at these parameters.
+    moments : Moments
+        Number, mean and covariance of the rows for each component, weighted by its responsibilities.  The
+        means are counted from the components' and the covariances from the means, so that data far from the
+        origin lose no digits.
+
+    Examples
+    --------
+    >>> X = np.arange(8.0).reshape(4, 2)
+    >>> theta = [0.5, 0.5], [[1.0, 2.0], [5.0, 6.0]], [np.eye(2), np.eye(2)]
+    >>> total = sum(MixtureStatistics.from_data(chunk, *theta) for chunk in (X[:1], X[1:]))
+    >>> weights, means, covariances, loglik = total.em_step()
+    >>> total.n, weights.round(6)
+    (4, array([0.5, 0.5]))
+    """
+
+    components: Components
+    n: int
+    loglik: float
+    moments: Moments
+
+    #: An array added to statistics is an error, not an array of statistics.
+    __array_ufunc__ = None
+
+    @classmethod
+    def from_data(cls, X: Any, weights: Any, means: Any, covariances: Any) -> MixtureStatistics:
+        """Statistics of the rows of ``X``, shape (n, d); parameters and errors are those of
+        :func:`mixture_loglik`.
+
+        O(n K d^2) time, and about 5 MB of memory beside arrays of the size of the covariances: rows are read a
+        block at a time, so ``X`` may be a memory-mapped file.
+        """
+        X, mixture = _rows_and_components(X, weights, means, covariances)
+        loglik, moments = _expectation.loglik_and_moments(X, mixture)
+        if not is_finite(moments.covariances):
+            raise ValueError("X is too large: the covariances of its rows overflow; change its units")
+        return cls(mixture.copy(), X.shape[0], loglik, moments)
+
+    @property
+    def weights(self) -> Array:
+        """The weights (K,) at which the responsibilities were taken."""
+        return self.components.weights
+
+    @property
+    def means(self) -> Array:
+        """The means (K, d) at which the responsibilities were taken."""
+        return self.components.means
+
+    @property
+    def covariances(self) -> Array:
+        """The covariances (K, d, d) at which the responsibilities were taken."""
+        return self.components.covariances
+
+    def __add__(self, other: MixtureStatistics) -> MixtureStatistics:
+        """Statistics of both sets of rows together."""
+        if not isinstance(other, MixtureStatistics):
+            return NotImplemented
+        for name in ("weights", "means", "covariances"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if mine.shape != theirs.shape:
+                raise ValueError(
+                    f"statistics of a mixture with {name} of shape {mine.shape} and of one of shape "
+                    f"{theirs.shape} do not add"
+                )
+            if not np.array_equal(mine, theirs):
+                raise ValueError(f"statistics taken at different {name} do not add")
+        with np.errstate(over="ignore", invalid="ignore"):
+            moments = self.moments + other.moments
+        if not is_finite(moments.covariances):
+            raise ValueError("statistics of rows so far apart do not add: their covariances overflow")
+        return replace(self, n=self.n + other.n, loglik=self.loglik + other.loglik, moments=moments)
+
+    def __radd__(self, other: Any) -> MixtureStatistics:
+        """Nothing, 0, added to statistics changes nothing: so ``sum`` adds them."""
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    def gradient(self, convention: str = "entrywise") -> tuple[Array, Array, Array]:
+        """Gradient of the log-likelihood in weights, means and covariances: :func:`mixture_gradient`.
+
+        Raises
+        ------
+        ValueError
+            If a weight is zero, ``convention`` unknown, or a derivative no float.
+        """
+        one_of("convention", convention, CONVENTIONS)
+        if np.count_nonzero(self.weights) < self.weights.size:
+            k = int(np.argmin(self.weights))
+            raise ValueError(
+                f"weights must be positive to be differentiated in, but weights[{k}] = {self.weights[k]}"
+            )
+        N, shifts, roots = self.moments.counts, self.moments.shifts[:, :, None], self.components.roots
+        turned = roots.transpose(0, 2, 1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            in_weights = N / self.weights
+            shifts = roots @ shifts
+            in_means = N[:, None] * (turned @ shifts)[:, :, 0]
+            Z = roots @ self.moments.covariances @ turned
+            Z += shifts * shifts.transpose(0, 2, 1)
+            Z -= np.eye(Z.shape[1])
+            quarters = N[:, None, None] / 4 * (turned @ Z @ roots)
+            tables = quarters + quarters.transpose(0, 2, 1)
+            # Twice, as the free table has them off the diagonal.
+            slopes = {"weights": in_weights, "means": in_means, "covariances": 2 * tables}
+        for name, slope in slopes.items():
+            if not is_finite(slope):
+                k = int(np.argmin(np.isfinite(slope.reshape(N.size, -1)).all(axis=1)))
+                small = "weights" if name == "weights" else "covariances"
+                raise ValueError(f"{small}[{k}] is so small that the gradient in {name}[{k}] is no float")
+        tables = convert_gradient(tables.transpose(1, 2, 0), "entrywise", convention).transpose(2, 0, 1)
+        return in_weights, in_means, tables
+
+    def em_step(self) -> tuple[Array, Array, Array, float]:
+        """Parameters after one EM step, and the log-likelihood of those before: :func:`mvnlib.em_step`.
+
+        Raises
+        ------
+        ValueError
+            If a new variance is so small that as a float it has lost digits.
+        """
+        seen = self.moments.counts > 0
+        means = np.where(seen[:, None], self.means + self.moments.shifts + self.moments.rests, self.means)
+        covariances = np.where(seen[:, None, None], self.moments.covariances, self.covariances)
+        variances = np.diagonal(covariances, axis1=1, axis2=2)
+        if np.count_nonzero((variances > 0) & (variances < _TINY)):
+            raise ValueError("X varies so little that a covariance underflows; change its units")
+        return self.moments.counts / self.n, means, covariances, self.loglik
 
 
 @dataclass(frozen=True, eq=False)
@@ -338,12 +454,13 @@ def fit_mixture(
     if n < K:
         raise ValueError(f"X has {n} rows, too few for {K} components")
     everything = NormalStatistics.from_data(X)
-    covariance, root = as_positive_definite("the covariance of X", everything.scatter / n)
-    noise = 8 * _EPS * np.abs(X - X[0]).max(axis=0)
-    parameters = (np.full(K, 1 / K), _spread_rows(X, root, K, rng), np.repeat(covariance[None], K, axis=0))
+    covariance, units, L = as_scaled("the covariance of X", everything.scatter / n)
+    noise = 8 * _EPS * np.maximum(X.max(axis=0) - X[0], X[0] - X.min(axis=0))
+    start = _spread_rows(X, inverse_of_lower(L) / units, K, rng)
+    parameters = (np.full(K, 1 / K), start, np.repeat(covariance[None], K, axis=0))
     history: list[float] = []
     converged = False
-    with _progress() as show:
+    with progress() as show:
         for iteration in range(max_iter):
             *following, value = em_step(X, *parameters)
             history.append(value)
@@ -354,146 +471,46 @@ def fit_mixture(
                 converged = True
                 break
             parameters = (following[0], following[1], following[2])
-            for k, spread in enumerate(parameters[2]):
-                if _is_singular(spread, noise):
-                    raise np.linalg.LinAlgError(
-                        f"after {iteration + 1} EM steps component {k} of {K} has collapsed on rows that do not "
-                        f"span the space, about {parameters[1][k]}: the likelihood is unbounded there"
-                    )
+            for k in _singular(parameters[2], noise):
+                raise np.linalg.LinAlgError(
+                    f"after {iteration + 1} EM steps component {k} of {K} has collapsed on rows that do not "
+                    f"span the space, about {parameters[1][k]}: the likelihood is unbounded there"
+                )
         else:
             history.append(mixture_loglik(X, *parameters))
     return Mixture(*parameters, loglik=history[-1], history=tuple(history), converged=converged)
 
 
-@dataclass(frozen=True)
-class _Checked:
-    """Data and parameters after validation, with the inverse Cholesky factors of the covariances."""
-
-    X: Array
-    weights: Array
-    means: Array
-    covariances: Array
-    roots: Array
-    log_scales: Array
-
-    def posteriors(self) -> Iterator[tuple[slice, Array, Array]]:
-        """Chunk by chunk: the rows, their log densities (c,), and their responsibilities (K, c)."""
-        K, d = self.means.shape
-        step = max(1, _CHUNK_BYTES // (8 * max(d, K)))
-        for start in range(0, self.X.shape[0], step):
-            rows = slice(start, start + step)
-            block = self.X[rows]
-            logs = np.empty((K, block.shape[0]))
-            with np.errstate(over="ignore", invalid="ignore"):
-                for k in range(K):
-                    Z = (block - self.means[k]) @ self.roots[k].T
-                    np.einsum("ij,ij->i", Z, Z, out=logs[k])
-            logs *= -0.5
-            logs += self.log_scales[:, None]
-            top = logs.max(axis=0)
-            if not np.isfinite(top).all():
-                a = start + int(np.argmin(np.isfinite(top)))
-                raise ValueError(
-                    f"X[{a}] is so far from every component that the logarithm of its density is no float"
-                )
-            logs -= top
-            np.exp(logs, out=logs)
-            total = logs.sum(axis=0)
-            logs /= total
-            yield rows, top + np.log(total), logs
-
-    def sums_about_means(self) -> tuple[Array, Array, Array]:
-        """N_k (K,), and the sums of x - mu_k (K, d) and (x - mu_k)(x - mu_k)^T (K, d, d) weighted by r_ak."""
-        K, d = self.means.shape
-        N, s, T = np.zeros(K), np.zeros((K, d)), np.zeros((K, d, d))
-        for rows, _, r in self.posteriors():
-            N += r.sum(axis=1)
-            for k, weight in enumerate(r):
-                Y = self.X[rows] - self.means[k]
-                s[k] += weight @ Y
-                Y *= np.sqrt(weight)[:, None]
-                T[k] += Y.T @ Y
-        return N, s, T
+def _rows_and_components(
+    X: Any, weights: Any, means: Any, covariances: Any
+) -> tuple[NDArray[Any], Components]:
+    """The rows of X in their own type, not yet known to be finite, and the components."""
+    mixture = checked(weights, means, covariances)
+    return as_rows("X", X, mixture.means.shape[1]), mixture
 
 
-def _weighted(block: Array, weight: Array) -> NormalStatistics:
-    """Statistics of the rows of a block, each counted ``weight`` times."""
-    d = block.shape[1]
-    n = float(weight.sum())
-    if not n > 0:
-        return NormalStatistics(0.0, np.zeros(d), np.zeros((d, d)))
-    # Shares, so that responsibilities near the underflow keep their mean; roots, so that the sum is symmetric.
-    share = weight / n
-    mean = share @ block
-    Y = (block - mean) * np.sqrt(share)[:, None]
-    return NormalStatistics(n, mean, n * (Y.T @ Y))
-
-
-def _is_singular(covariance: Array, noise: Array) -> bool:
-    """Whether a covariance of rows rounded at ``noise`` is singular as far as rounding can tell."""
-    spread = np.sqrt(np.diagonal(covariance))
-    if (spread <= noise).any():
-        return True
-    lowest = np.linalg.eigvalsh(covariance / np.outer(spread, spread))[0]
-    return bool(lowest <= 8 * len(spread) * _EPS)
-
-
-def _checked(X: Any, weights: Any, means: Any, covariances: Any) -> _Checked:
-    weights = as_real("weights", weights, ndim=1)
-    K = weights.size
-    means = as_real("means", means, shape=(K, None))
-    d = means.shape[1]
-    covariances = as_real("covariances", covariances, shape=(K, d, d))
-    X = as_real("X", X, shape=(None, d))
-    if (weights < 0).any():
-        k = int(np.argmin(weights))
-        raise ValueError(f"weights must not be negative, but weights[{k}] = {weights[k]}")
-    if not weights.any():
-        raise ValueError("weights must not all be zero")
-    factors = np.stack([as_positive_definite(f"covariances[{k}]", covariances[k])[1] for k in range(K)])
-    roots = np.tril(np.linalg.inv(factors))
-    with np.errstate(divide="ignore"):
-        log_scales = (
-            np.log(weights) - d / 2 * _LOG_2PI - np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
-        )
-    return _Checked(X, weights, means, covariances, roots, log_scales)
+def _singular(covariances: Array, noise: Array) -> NDArray[np.intp]:
+    """Which covariances, of rows rounded at ``noise``, are singular as far as rounding can tell."""
+    deviations = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
+    units = np.where(deviations > 0, deviations, 1.0)
+    lowest = np.linalg.eigvalsh(covariances / units[:, :, None] / units[:, None, :])[:, 0]
+    return np.flatnonzero((deviations <= noise).any(axis=1) | (lowest <= 8 * noise.size * _EPS))
 
 
 def _spread_rows(X: Array, root: Array, K: int, rng: np.random.Generator) -> Array:
     """K rows of X, each drawn with probability proportional to its squared Mahalanobis distance from those
     before."""
-    Z = np.linalg.solve(root, (X - X.mean(axis=0)).T).T
-    chosen = [int(rng.integers(X.shape[0]))]
-    distance = np.full(X.shape[0], np.inf)
+    n, d = X.shape
+    step = _expectation.block_rows(n, d)
+    chosen = [int(rng.integers(n))]
+    nearest = np.full(n, np.inf)
     while len(chosen) < K:
-        distance = np.minimum(distance, ((Z - Z[chosen[-1]]) ** 2).sum(axis=1))
-        if not distance.any():
+        for begin in range(0, n, step):
+            rows = slice(begin, begin + step)
+            y = root @ (X[rows] - X[chosen[-1]]).T
+            np.minimum(nearest[rows], np.einsum("ij,ij->j", y, y), out=nearest[rows])
+        upto = nearest.cumsum()
+        if not upto[-1] > 0:
             raise ValueError(f"X has only {len(chosen)} different rows, too few for {K} components")
-        chosen.append(int(rng.choice(X.shape[0], p=distance / distance.sum())))
+        chosen.append(int(np.searchsorted(upto, rng.random() * upto[-1], side="right")))
     return X[chosen]
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[float], None]]:
-    """Give a function to call with the log-likelihood of every step; from the third second on it draws a bar."""
-    begun, steps, bar = time.perf_counter(), 0, None
-
-    def show(value: float) -> None:
-        nonlocal steps, bar
-        steps += 1
-        if bar is None and time.perf_counter() - begun > _PATIENCE:
-            try:
-                from tqdm.auto import tqdm
-            except ImportError:
-                return
-            # None: in a terminal and in a notebook, not in a file or a pipe.
-            bar = tqdm(desc="EM", unit=" steps", initial=steps, leave=False, disable=None)
-        if bar is not None:
-            bar.set_postfix(loglik=f"{value:.6f}", refresh=False)
-            bar.update()
-
-    try:
-        yield show
-    finally:
-        if bar is not None:
-            bar.close()

@@ -31,12 +31,14 @@ from tolerances import assert_close, rounding
 from mvnlib import (
     CONVENTIONS,
     Mixture,
+    _expectation,
+    _natural,
+    _progress,
     convert_gradient,
     em_step,
     fit_mixture,
     fit_normal,
     loglik,
-    mixture,
     mixture_gradient,
     mixture_loglik,
     responsibilities,
@@ -589,7 +591,7 @@ def test_a_long_fit_shows_how_far_it_is(faithful: np.ndarray, monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "tqdm.auto", types.SimpleNamespace(tqdm=Bar))
     fit_mixture(faithful, 2, rng=np.random.default_rng(0))
     assert not bars  # it was quick
-    monkeypatch.setattr(mixture, "_PATIENCE", -1.0)
+    monkeypatch.setattr(_progress, "_PATIENCE", -1.0)
     fit = fit_mixture(faithful, 2, rng=np.random.default_rng(0))
     (bar,) = bars
     assert bar.steps == len(fit.history) + 1
@@ -619,7 +621,8 @@ def test_two_hundred_thousand_rows_take_a_moment_and_little_memory() -> None:
 def test_a_chunk_boundary_is_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     X, parameters = draw(1000, 2, 3, 9)
     whole = [responsibilities(X, *parameters), *em_step(X, *parameters), *mixture_gradient(X, *parameters)]
-    monkeypatch.setattr(mixture, "_CHUNK_BYTES", 8 * 3 * 7)
+    for module in (_expectation, _natural):
+        monkeypatch.setattr(module, "_CHUNK_BYTES", 8)
     parts = [responsibilities(X, *parameters), *em_step(X, *parameters), *mixture_gradient(X, *parameters)]
     for one, other in zip(whole, parts, strict=True):
         assert_close(other, one, rounding(10))

@@ -1,0 +1,119 @@
+"""The E step: log densities of the rows under each component, their responsibilities and moments.
+
+Rows are taken a block at a time, each block in the fast form (:mod:`mvnlib._natural`) where that keeps its
+digits, otherwise in the whitened one (:mod:`mvnlib._whitened`), which always does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import reduce
+from math import isfinite
+from operator import add
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mvnlib._components import Components, buffer_length
+from mvnlib._moments import Moments
+from mvnlib._natural import Natural
+from mvnlib._scaling import Array
+from mvnlib._validation import as_float, require_finite
+from mvnlib._whitened import Centred, Whitened
+
+_CHUNK_BYTES = 1 << 19
+#: Responsibilities below the exponential of this count as zero: near the smallest float they have few digits.
+_FAINT = -700.0
+
+Form = Natural | Whitened
+
+
+#: Overflow is found out by what is not finite in the end; underflow is zero.
+_quiet = np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore")
+
+
+@_quiet
+def responsibilities(X: NDArray[Any], components: Components) -> Array:
+    """Responsibilities of the components for the rows, (n, K)."""
+    seen = _seen(components)
+    result = np.zeros((len(X), components.weights.size))
+    for rows, _, r, _ in _chunks(X, _forms(X, components.those(seen))):
+        result[rows, seen] = r.T
+    return result
+
+
+@_quiet
+def loglik(X: NDArray[Any], components: Components) -> float:
+    """Log-likelihood of the rows."""
+    forms = _forms(X, components.those(_seen(components)))
+    return sum(value for _, value, _, _ in _chunks(X, forms))
+
+
+@_quiet
+def loglik_and_moments(X: NDArray[Any], components: Components) -> tuple[float, Moments]:
+    """Log-likelihood of the rows, and their moments weighted by responsibility."""
+    seen = _seen(components)
+    forms = _forms(X, components.those(seen))
+    value, moments = _sums(X, forms)
+    if moments is None:
+        value, moments = _sums(X, [Centred(components.those(seen), forms[0].rows)])
+    assert moments is not None
+    return value, moments.placed(seen, components.weights.size)
+
+
+def _sums(X: NDArray[Any], forms: list[Form]) -> tuple[float, Moments | None]:
+    """Log-likelihood and moments; None for these where the fast form has lost their digits."""
+    value, used = 0.0, set()
+    for _, part, r, form in _chunks(X, forms):
+        value += part
+        form.add(r)
+        used.add(form)
+    parts = [form.moments() for form in forms if form in used]
+    return value, None if None in parts else reduce(add, parts)
+
+
+def _seen(components: Components) -> Any:
+    """Index of the components that have weight: no row can tell whether the others are there."""
+    everything = np.count_nonzero(components.weights) == components.weights.size
+    return slice(None) if everything else components.weights > 0
+
+
+def _forms(X: NDArray[Any], components: Components) -> list[Form]:
+    """The forms to try, in this order."""
+    n, (K, d) = len(X), components.means.shape
+    rows = block_rows(n, d, K)
+    whitened = Whitened(components, rows)
+    return [Natural(components, rows), whitened] if Natural.pays(n, d, K) else [whitened]
+
+
+def block_rows(n: int, d: int, K: int = 1) -> int:
+    """Rows of a block of n rows of length d; no fewer than d: d x d sums, added to once a block, would cost."""
+    return min(n, max(d, buffer_length(_CHUNK_BYTES, max(d, K))))
+
+
+def _chunks(X: NDArray[Any], forms: list[Form]) -> Iterator[tuple[slice, float, Array, Form]]:
+    """Chunk by chunk: the rows, their log-likelihood, their responsibilities (K, c), and the form of these."""
+    step = forms[0].rows
+    for start in range(0, len(X), step):
+        block = as_float(X[start : start + step])
+        form = next(form for form in forms if form.takes(block))
+        for place, logs in form.log_densities():
+            rows = slice(start + place.start, start + place.stop)
+            top = np.maximum.reduce(logs, axis=0)
+            logs -= top
+            if np.minimum.reduce(logs, axis=None) < _FAINT:
+                np.copyto(logs, -np.inf, where=logs < _FAINT)
+            np.exp(logs, out=logs)
+            total = np.add.reduce(logs, axis=0)
+            logs /= total
+            np.log(total, out=total)
+            total += top
+            value = float(np.add.reduce(total))
+            if not isfinite(value):
+                require_finite("X", X)
+                a = rows.start + int(np.argmin(np.isfinite(total)))
+                raise ValueError(
+                    f"X[{a}] is so far from every component that the logarithm of its density is no float"
+                )
+            yield rows, value, logs, form
