@@ -42,8 +42,8 @@ def as_real(
 def as_rows(name: str, value: Any, d: int | None = None) -> NDArray[Any]:
     """Return ``value`` as a matrix (n, d) of real numbers, in its own type and not yet known to be finite.
 
-    It may be larger than memory: a chunk is read with :func:`as_float`, and :func:`require_finite` is asked
-    only where the sums over the rows come out infinite.
+    It may be larger than memory: a chunk is read with :func:`subtract`, and :func:`require_finite` is asked
+    only where what follows from the rows comes out infinite.
     """
     return _as_numbers(name, value, None, (None, d))
 
@@ -54,6 +54,12 @@ def as_float(array: NDArray[Any]) -> Array:
         return array
     with np.errstate(over="ignore"):
         return array.astype(np.float64)
+
+
+def subtract(rows: NDArray[Any], origin: Array, out: Array) -> Array:
+    """rows - origin in ``out``, the rows being read as float64 a few at a time."""
+    np.subtract(rows, origin, out=out, dtype=np.float64, casting="same_kind")
+    return out
 
 
 def is_finite(array: Array) -> bool:

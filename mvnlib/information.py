@@ -36,8 +36,7 @@ __all__ = [
 
 _EPS = float(np.finfo(float).eps)
 _TINY = float(np.finfo(float).tiny)
-#: From this dimension on the information is written a column of Sigma at a time, half of it as a mirror image.
-_MIRRORED = 16
+_CHUNK_BYTES = 1 << 16
 
 HessianOperator = Callable[[Any, Any], tuple[Array, Array]]
 
@@ -133,12 +132,11 @@ def loglik_hessian_operator(X: Any, mu: Any, Sigma: Any) -> HessianOperator:
         half_C = rescaled(n / 4 * P - P @ T @ P / 2, 1 / units)
         v = P @ s / units
         P = rescaled(P, 1 / units)
+    spread = np.sqrt(Sigma.diagonal())
 
     def operator(dmu: Any, dSigma: Any) -> tuple[Array, Array]:
         dmu = as_real("dmu", dmu, shape=(d,))
-        dSigma = as_real(
-            "dSigma", as_symmetric("dSigma", dSigma, deviations=np.sqrt(Sigma.diagonal())), shape=(d, d)
-        )
+        dSigma = as_real("dSigma", as_symmetric("dSigma", dSigma, deviations=spread), shape=(d, d))
         with np.errstate(over="ignore", invalid="ignore"):
             M = P @ dSigma @ half_C
             M -= np.outer(P @ dmu, v / 2)
@@ -344,6 +342,8 @@ def natural_gradient(
     d = len(Sigma)
     gradient_mu = as_real("gradient_mu", gradient_mu, shape=(d,))
     G = as_real("gradient_Sigma", gradient_Sigma, shape=(d, d))
+    if convention != "entrywise":
+        as_symmetric("gradient_Sigma", G, rtol=1e-8)  # as convert_gradient does, which calls it G
     with np.errstate(over="ignore", invalid="ignore"):
         M = Sigma @ convert_gradient(G, convention, "frobenius") @ Sigma
         dmu, dSigma = Sigma @ gradient_mu, M + M.T
@@ -450,45 +450,29 @@ def _products_of_pairs(M: Array, *, halved: bool) -> Array:
 
     w is 1, and 1/2 for a pair i = j if ``halved``.  M is symmetric.
     """
-    d = len(M)
-    if d < _MIRRORED:
-        at_rows, at_columns, crossing, weights = _places(d)
-        crossed: Array = M.take(crossing)
-        result: Array = M.take(at_rows)
-        result *= M.take(at_columns)
-        result += crossed * crossed.T  # the place of M_jk is that of M_il with the two pairs exchanged
-        if halved:
-            result *= weights
-        return result
-    columns, rows = np.triu_indices(d)  # the lower triangle, column by column, as vech stacks it
-    result = np.empty((rows.size, rows.size))
-    of_rows, of_columns = M.take(rows, axis=1), M.take(columns, axis=1)  # M_ik, M_jl for all (k, l)
+    rows, columns, equal = _pairs(len(M))
+    of_rows, of_columns = M.take(rows, axis=1), M.take(columns, axis=1)  # M_ik and M_jl, for all (k, l)
     if halved:
-        of_rows[:, rows == columns] /= 2
-    start = 0
-    for j in range(d):
-        stop = start + d - j
-        block = result[start:stop, start:]
-        np.multiply(of_rows[j:, start:], of_columns[j, start:], out=block)
-        block += of_columns[j:, start:] * of_rows[j, start:]
-        if halved:
-            block[0] /= 2
-        result[stop:, start:stop] = block[:, d - j :].T
-        start = stop
+        of_rows[:, equal] /= 2
+    result = np.empty((rows.size, rows.size))
+    step = max(1, _CHUNK_BYTES // (8 * rows.size))
+    for start in range(0, rows.size, step):
+        part = slice(start, start + step)
+        i, j = rows[part], columns[part]
+        np.multiply(of_rows.take(i, axis=0), of_columns.take(j, axis=0), out=result[part])
+        crossed = of_columns.take(i, axis=0)
+        crossed *= of_rows.take(j, axis=0)
+        result[part] += crossed
+    if halved:
+        result[equal] /= 2
     return result
 
 
-@lru_cache(maxsize=_MIRRORED)
-def _places(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], Array]:
-    """Where M_ik, M_jl and M_il stand in M, for all pairs (i, j), (k, l), and w_ij w_kl; 500 kB at most."""
+@lru_cache(maxsize=32)
+def _pairs(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the lower triangle, column by column, as vech stacks it; and where they are equal."""
     columns, rows = np.triu_indices(d)
-    w = np.where(rows == columns, 0.5, 1.0)
-    return (
-        np.add.outer(d * rows, rows),
-        np.add.outer(d * columns, columns),
-        np.add.outer(d * rows, columns),
-        np.outer(w, w),
-    )
+    return rows, columns, np.flatnonzero(rows == columns)
 
 
 def _in_range(M: Array, what: str) -> Array:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mvnlib._scaling import Array, Units, inverse_of_gram, inverse_of_lower, log_determinant, rescaled
-from mvnlib._validation import as_float, as_real, as_rows, as_scaled, is_finite, one_of, require_finite
+from mvnlib._validation import as_real, as_rows, as_scaled, is_finite, one_of, require_finite, subtract
 from mvnlib.conventions import CONVENTIONS, convert_gradient
 from mvnlib.statistics import NormalStatistics, as_data, sums
 
@@ -80,7 +80,7 @@ def logpdf(X: Any, mu: Any, Sigma: Any) -> Array:
     order: Any = "C" if d < _LONG_ROW else "F"
     Y, Z = np.empty((d, step), order=order), np.empty((d, step), order=order)
     origin = mu[:, None]
-    if order == "F":
+    if order == "F" and n > step:
         origin = np.asfortranarray(np.broadcast_to(origin, (d, step)))
     whitener = inverse_of_lower(L) / units
     blocks = [slice(i, min(i + _BLOCK, d)) for i in range(0, d, _BLOCK)]
@@ -91,7 +91,7 @@ def logpdf(X: Any, mu: Any, Sigma: Any) -> Array:
         for start in range(0, n, step):
             part = result[start : start + step]
             y, z = Y[:, : part.size], Z[:, : part.size]
-            np.subtract(as_float(X[start : start + step]).T, origin[:, : part.size], out=y)
+            subtract(X[start : start + step].T, origin[:, : part.size], y)
             if d == 1:  # a matrix of one entry is slow to multiply by
                 np.multiply(y, whitener, out=z)
                 np.multiply(z[0], z[0], out=part)

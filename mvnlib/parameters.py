@@ -3,7 +3,7 @@ coordinates."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from mvnlib._scaling import (
     inverse_of_gram,
     inverse_of_lower,
     log_determinant,
+    powers_of_two,
     rescaled,
     units_of,
 )
@@ -385,7 +386,7 @@ def from_log_cholesky(theta: Any) -> Array:
     ------
     TypeError, ValueError
         If ``theta`` is not a vector of finite real numbers of length d (d + 1) / 2, or its entries are so
-        large that the matrix overflows or a variance in it is lost to rounding at zero.
+        large that the matrix overflows or a variance in it loses digits at zero.
 
     Examples
     --------
@@ -405,11 +406,9 @@ def from_log_cholesky(theta: Any) -> Array:
     with np.errstate(over="ignore"):
         L[np.diag_indices(d)] = np.exp(L.diagonal())
         S = L @ L.T
-    if not (np.isfinite(S).all() and S.diagonal().all()):
+    if not (np.isfinite(S).all() and (S.diagonal() >= np.finfo(float).tiny).all()):
         i = int(np.abs(theta).argmax())
-        raise ValueError(
-            f"theta must give a finite matrix without zero variances, but theta[{i}] = {theta[i]}"
-        )
+        raise ValueError(f"theta must give variances between 1e-307 and 1e308, but theta[{i}] = {theta[i]}")
     return S
 
 
@@ -435,7 +434,13 @@ def _inverse_of_factor(name: str, L: Array) -> tuple[Units, Array, float]:
     # Rank is a question about directions, not units: it is asked of rows scaled to length one.
     length = np.linalg.norm(R, axis=1)
     try:
-        W = inverse_of_lower(R) if lower else cast(Array, np.linalg.inv(R))
+        if not length.all():
+            raise np.linalg.LinAlgError
+        if lower:
+            W = inverse_of_lower(R)
+        else:  # rows of one size, so that the choice of pivots does not depend on units either
+            size = powers_of_two(np.abs(R).max(axis=1))
+            W = np.linalg.inv((R.T / size).T) / size
         smallest = 1 / float(np.linalg.norm(W * length))
     except np.linalg.LinAlgError:
         smallest = 0.0

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mvnlib._scaling import Array, Units, rescaled
-from mvnlib._validation import as_float, as_number, as_real, as_rows, as_symmetric, require_finite
+from mvnlib._validation import as_float, as_number, as_real, as_rows, as_symmetric, require_finite, subtract
 
 _CHUNK_BYTES = 1 << 19
 #: From here on a row is long enough for NumPy to subtract a vector from each at full speed.
@@ -204,9 +204,8 @@ def _sums_of_rows(X: NDArray[Any], mu: Array, units: Units) -> tuple[Array, Arra
     Y, part, ones = np.empty((step, d)), np.empty((d, d)), np.ones(step)
     s, T = np.zeros(d), np.zeros((d, d))
     for start in range(0, n, step):
-        rows = as_float(X[start : start + step])
-        c = len(rows)
-        y = np.subtract(rows, origin if origin is mu else origin[:c], out=Y[:c])
+        c = min(step, n - start)
+        y = subtract(X[start : start + c], origin if origin is mu else origin[:c], Y[:c])
         if not isinstance(units, float):
             y /= units
         s += ones[:c] @ y
@@ -219,7 +218,7 @@ def _of_rows(X: NDArray[Any], origin: Array, step: int) -> NormalStatistics:
     n = len(X)
     if n > step:
         return _merged(_of_rows(X[: n // 2], origin, step), _of_rows(X[n // 2 :], origin, step))
-    Y = as_float(X) - origin
+    Y = subtract(X, origin, np.empty(X.shape))
     mean = np.full(n, 1 / n) @ Y
     Y -= mean
     return _made(float(n), mean, Y.T @ Y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,7 @@ from mvnlib import spaces
 from mvnlib.conventions import CONVENTIONS, convert_gradient
 from mvnlib.differences import fd_gradient
 from mvnlib.identities import TABLE
-from mvnlib.normal import fit_normal, loglik, loglik_gradient, logpdf
+from mvnlib.normal import fit_normal, loglik, loglik_and_gradient, loglik_gradient, logpdf
 
 sizes, seeds = st.integers(1, 6), st.integers(0, 2**32 - 1)
 
@@ -80,6 +81,83 @@ def test_data_far_from_the_origin_but_near_the_mean_lose_no_digits() -> None:
     assert_close(loglik(X, mu, Sigma), value, rounding(10))
     assert_close(gradient_mu, in_mu, rounding(10))
     assert_close(gradient_Sigma, in_Sigma, rounding(10))
+
+
+@pytest.mark.parametrize("d", [1, 2, 11, 12, 13, 31, 32, 33, 64, 65, 100, 600])
+def test_no_dimension_is_treated_worse_than_another(d: int) -> None:
+    """Short rows are turned, long ones whitened 32 coordinates at a time, and a chunk has 64 rows or more."""
+    for n in (1, 65, 150):
+        X, mu, Sigma = draw(n, d, d)
+        Z = np.linalg.solve(np.linalg.cholesky(Sigma), (X - mu).T)
+        constant = d * np.log(2 * np.pi) + np.linalg.slogdet(Sigma)[1]
+        expected = -(constant + (Z**2).sum(axis=0)) / 2
+        assert_close(logpdf(X, mu, Sigma), expected, rounding(10))
+        value, (in_mu, in_Sigma) = loglik_and_gradient(X, mu, Sigma)
+        P = np.linalg.inv(Sigma)
+        Y = (X - mu) @ P
+        assert abs(value - expected.sum()) <= rounding(10) * np.abs(expected).sum()
+        assert_close(in_mu, Y.sum(axis=0), rounding(1000))
+        assert_close(in_Sigma, -(n * P - Y.T @ Y) / 2, rounding(1000))
+
+
+@pytest.mark.parametrize("d", [1, 2, 12, 40])
+@pytest.mark.parametrize("function", ["logpdf", "loglik"])
+def test_no_temporary_array_is_of_the_size_of_the_data(function: str, d: int) -> None:
+    n = 4_000_000 // d  # 32 MB
+    X, mu, Sigma = np.zeros((n, d)), np.ones(d), np.eye(d) + 1
+    for data in (X, X.astype(np.float32), np.asfortranarray(X), X[::-1]):
+        tracemalloc.start()
+        result = CALLS[function](data, mu, Sigma)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak <= np.asarray(result).nbytes + 2e6
+        assert_close(
+            result,
+            CALLS[function](X[:1], mu, Sigma).repeat(n) if function == "logpdf" else result,
+            rounding(),
+        )
+
+
+@pytest.mark.parametrize("d", [3, 20])
+def test_the_layout_of_the_data_changes_no_digit(d: int) -> None:
+    X, mu, Sigma = draw(5000, d, 8)
+    wide = np.repeat(X, 2, axis=0)
+    frozen = X.copy()
+    frozen.flags.writeable = False
+    views = {
+        "Fortran": np.asfortranarray(X),
+        "every other": wide[::2],
+        "reversed": X[::-1].copy()[::-1],
+        "frozen": frozen,
+    }
+    rough = X.astype(np.float32)
+    for function in CALLS.values():
+        plain = function(X, mu, Sigma)
+        for data in views.values():
+            for found, expected in zip(leaves(function(data, mu, Sigma)), leaves(plain), strict=True):
+                assert np.array_equal(found, expected)
+        for found, expected in zip(
+            leaves(function(rough, mu, Sigma)), leaves(function(rough.astype(float), mu, Sigma)), strict=True
+        ):
+            assert np.array_equal(found, expected)
+
+
+def leaves(value: Any) -> list[np.ndarray]:
+    """The arrays of nested tuples."""
+    return (
+        [leaf for part in value for leaf in leaves(part)] if isinstance(value, tuple) else [np.asarray(value)]
+    )
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@given(n=st.integers(1, 9), d=sizes, seed=seeds)
+def test_value_and_gradient_together_are_the_two_apart(convention: str, n: int, d: int, seed: int) -> None:
+    X, mu, Sigma = draw(n, d, seed)
+    value, gradient = loglik_and_gradient(X, mu, Sigma, convention=convention)
+    assert type(value) is float
+    assert value == loglik(X, mu, Sigma)
+    for found, expected in zip(gradient, loglik_gradient(X, mu, Sigma, convention=convention), strict=True):
+        assert np.array_equal(found, expected)
 
 
 # The table
@@ -258,6 +336,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "logpdf": logpdf,
     "loglik": loglik,
     "loglik_gradient": loglik_gradient,
+    "loglik_and_gradient": loglik_and_gradient,
 }
 every_function = pytest.mark.parametrize("function", CALLS)
 
@@ -308,8 +387,34 @@ def test_bad_data_have_no_estimate(case: str) -> None:
 
 def test_an_unknown_convention_is_answered_with_the_known_ones() -> None:
     for bad in ("paired", None, 1):
-        with pytest.raises(ValueError, match="convention must be one of 'entrywise', 'frobenius', 'free'"):
-            loglik_gradient(np.zeros((3, 2)), np.zeros(2), np.eye(2), convention=bad)
+        for function in (loglik_gradient, loglik_and_gradient):
+            with pytest.raises(
+                ValueError, match="convention must be one of 'entrywise', 'frobenius', 'free'"
+            ):
+                function(np.zeros((3, 2)), np.zeros(2), np.eye(2), convention=bad)
+
+
+@every_function
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(("n", "d", "row"), [(3, 2, 1), (100_000, 3, 70_000), (9000, 20, 8999), (1, 1, 0)])
+def test_an_entry_that_is_not_finite_is_found_however_deep(
+    function: str, bad: float, n: int, d: int, row: int
+) -> None:
+    X = np.zeros((n, d))
+    X[row, d - 1] = bad
+    for data in (X, X.astype(np.float32), np.asfortranarray(X)):
+        with pytest.raises(ValueError, match=rf"^X must be finite, but X\[{row}, {d - 1}\] is {bad}"):
+            CALLS[function](data, np.zeros(d), np.eye(d))
+
+
+@every_function
+def test_a_covariance_singular_but_for_rounding_is_refused(function: str) -> None:
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        d = 2 + seed % 5
+        A = rng.standard_normal((d, d - 1)) * 10.0 ** rng.integers(-8, 8, size=(d, 1))
+        with pytest.raises(np.linalg.LinAlgError, match=r"^Sigma must be positive definite"):
+            CALLS[function](np.zeros((3, d)), np.zeros(d), A @ A.T)
 
 
 WHOLE = {
@@ -327,9 +432,9 @@ def test_input_in_another_dress_gives_the_same_and_is_left_unchanged(
 ) -> None:
     value = disguises(WHOLE[argument])[disguise]
     results = [CALLS[function](*{**WHOLE, argument: v}.values()) for v in (WHOLE[argument], value)]
-    for plain, dressed in zip(*(r if isinstance(r, tuple) else (r,) for r in results), strict=True):
+    for plain, dressed in zip(*map(leaves, results), strict=True):
         assert_close(dressed, plain, rounding())
-        assert np.asarray(dressed).dtype == np.float64
+        assert dressed.dtype == np.float64
     assert np.array_equal(np.asarray(value, dtype=float), WHOLE[argument])
 
 
@@ -338,7 +443,7 @@ def test_the_result_shares_no_memory_with_the_input(function: str) -> None:
     X, mu, Sigma = draw(3, 2, 0)
     kept = X.copy(), mu.copy(), Sigma.copy()
     result = CALLS[function](X, mu, Sigma)
-    for part in result if isinstance(result, tuple) else (np.asarray(result),):
+    for part in leaves(result):
         if part.ndim:
             part[...] = np.nan
     for now, before in zip((X, mu, Sigma), kept, strict=True):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
+import tracemalloc
+from collections.abc import Callable
 from fractions import Fraction
 from functools import reduce
 from operator import add
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +18,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tolerances import assert_close, rounding
 
-from mvnlib import NormalStatistics, fit_normal
+from mvnlib import (
+    NormalStatistics,
+    fit_normal,
+    loglik,
+    loglik_and_gradient,
+    loglik_and_gradient_factor,
+    loglik_and_gradient_precision,
+    loglik_differences,
+    loglik_gradient,
+    loglik_gradient_factor,
+    loglik_gradient_precision,
+    loglik_hessian,
+    loglik_hessian_operator,
+)
+from mvnlib.conventions import CONVENTIONS
 from mvnlib.statistics import sums
 
 sizes, seeds, counts = st.integers(1, 6), st.integers(0, 2**32 - 1), st.integers(1, 30)
@@ -100,8 +118,8 @@ def test_a_column_that_does_not_vary_has_a_scatter_of_exactly_zero() -> None:
 
 
 def test_more_rows_than_a_chunk_holds_are_summed_in_pairs_without_a_seam() -> None:
-    """A chunk is 256 kB: 16384 rows of two."""
-    for n in (16_384, 16_385, 100_003):
+    """A chunk is half a megabyte: 32768 rows of two."""
+    for n in (32_768, 32_769, 100_003):
         X = draw(n, 2, n, 1e8)
         whole = NormalStatistics.from_data(X)
         centred = X - 1e8  # exact, and then small
@@ -224,7 +242,225 @@ def test_about_the_mean_the_first_sum_is_zero_and_the_second_smallest(n: int, d:
     assert (elsewhere.diagonal() > T.diagonal()).all()
 
 
+@pytest.mark.parametrize("mu", [[1.0], [[1.0, 2.0]], 1.0, [1.0, np.nan], [1.0, np.inf]])
+def test_a_point_that_is_none_is_refused_by_name(mu: Any) -> None:
+    with pytest.raises(ValueError, match=r"^mu\b"):
+        NormalStatistics.from_data(draw(5, 2, 0)).about(mu)
+
+
+def test_sums_about_a_point_far_beyond_are_refused_and_not_infinite() -> None:
+    some = NormalStatistics.from_data(draw(5, 2, 0))
+    with pytest.raises(ValueError, match="far from mu"):
+        some.about([1e200, 0.0])
+
+
+@pytest.mark.parametrize("d", [1, 2, 255, 256, 300])
+def test_chunks_and_long_rows_leave_no_seam_in_the_sums(d: int) -> None:
+    """A chunk is half a megabyte, and no fewer rows than columns."""
+    step = max((1 << 19) // (8 * d), d)
+    for n in (step - 1, step, step + 1, 2 * step + 3):
+        rng = np.random.default_rng(n)
+        X, mu = rng.integers(-8, 8, size=(n, d)).astype(float), rng.integers(-8, 8, size=d).astype(float)
+        _, s, T = sums(X, mu, 1.0)
+        assert np.array_equal(s, (X - mu).sum(axis=0))  # whole numbers: nothing is rounded
+        assert np.array_equal(T, (X - mu).T @ (X - mu))
+        _, s, T = sums(X, mu, np.full(d, 4.0))
+        assert np.array_equal(s, (X - mu).sum(axis=0) / 4)
+        assert np.array_equal(T, (X - mu).T @ (X - mu) / 16)
+
+
+# In place of the data
+
+MATRIX = np.array([[5.0, 2.0, 0.5], [2.0, 3.0, -1.0], [0.5, -1.0, 2.0]])
+DIRECTION = np.array([[1.0, 2.0, 0.0], [2.0, -1.0, 0.5], [0.0, 0.5, 1.0]])
+#: Every function of a log-likelihood, of the data and the mean alone.
+OF_DATA: dict[str, Callable[[Any, Any], Any]] = {
+    "loglik": lambda X, mu: loglik(X, mu, MATRIX),
+    **{
+        f"loglik_gradient, {c}": lambda X, mu, c=c: loglik_gradient(X, mu, MATRIX, convention=c)
+        for c in CONVENTIONS
+    },
+    "loglik_and_gradient": lambda X, mu: loglik_and_gradient(X, mu, MATRIX),
+    "loglik_gradient_factor": lambda X, mu: loglik_gradient_factor(X, mu, MATRIX),
+    "loglik_and_gradient_factor": lambda X, mu: loglik_and_gradient_factor(X, mu, np.tril(MATRIX)),
+    "loglik_gradient_precision": lambda X, mu: loglik_gradient_precision(X, mu, MATRIX),
+    "loglik_and_gradient_precision": lambda X, mu: loglik_and_gradient_precision(X, mu, MATRIX),
+    "loglik_hessian": lambda X, mu: loglik_hessian(X, mu, MATRIX, [1.0, -2.0, 0.5], DIRECTION),
+    "loglik_hessian_operator": lambda X, mu: loglik_hessian_operator(X, mu, MATRIX)(
+        [1.0, -2.0, 0.5], DIRECTION
+    ),
+    "loglik_differences": lambda X, mu: loglik_differences(X, mu, MATRIX),
+}
+every_function = pytest.mark.parametrize("function", OF_DATA)
+
+
+def leaves(value: Any) -> list[np.ndarray]:
+    """The arrays of nested tuples."""
+    return (
+        [leaf for part in value for leaf in leaves(part)] if isinstance(value, tuple) else [np.asarray(value)]
+    )
+
+
+@every_function
+@given(n=counts, seed=seeds, pieces=st.integers(1, 5))
+def test_statistics_stand_in_for_the_data_they_are_of(function: str, n: int, seed: int, pieces: int) -> None:
+    X, mu = draw(n, 3, seed) / 50, np.random.default_rng(seed).standard_normal(3)
+    chunks = [chunk for chunk in np.array_split(X, pieces) if len(chunk)]
+    call, total = OF_DATA[function], sum(map(NormalStatistics.from_data, chunks))
+    for found, expected in zip(leaves(call(total, mu)), leaves(call(X, mu)), strict=True):
+        assert found.shape == expected.shape
+        assert np.abs(found - expected).max() <= rounding() * n * (1 + np.abs(X - mu).max()) ** 2 * 10
+
+
+@every_function
+def test_statistics_of_data_far_from_the_origin_lose_no_digits_but_those_of_the_mean(function: str) -> None:
+    """The deviations are whole numbers over 64, so that near and far are the same data."""
+    rng = np.random.default_rng(3)
+    Y, m = rng.integers(-500, 500, size=(64, 3)) / 64, rng.integers(-50, 50, size=3) / 64
+    near, far = (
+        OF_DATA[function](NormalStatistics.from_data(Y + shift), m + shift) for shift in (0.0, 2.0**40)
+    )
+    for found, expected in zip(leaves(far), leaves(near), strict=True):
+        assert_close(found, expected, rounding())  # of 64 rows the mean is a binary fraction, too
+
+
+@every_function
+def test_rows_that_weigh_twice_count_twice(function: str) -> None:
+    X = draw(9, 3, 4) / 50
+    one = NormalStatistics.from_data(X)
+    two = NormalStatistics(2 * one.n, one.mean, 2 * one.scatter)
+    mu = np.zeros(3)
+    for found, expected in zip(
+        leaves(OF_DATA[function](two, mu)), leaves(OF_DATA[function](np.vstack([X, X]), mu)), strict=True
+    ):
+        assert_close(found, expected, rounding(100))
+
+
+@every_function
+def test_no_rows_at_all_have_a_log_likelihood_of_zero_whatever_the_parameters(function: str) -> None:
+    nothing = NormalStatistics(0, [0, 0, 0], np.zeros((3, 3)))
+    for part in leaves(OF_DATA[function](nothing, np.ones(3))):
+        assert not part.any()
+
+
+@every_function
+def test_statistics_of_rows_of_another_length_are_refused_by_name(function: str) -> None:
+    with pytest.raises(ValueError, match=r"^X must be statistics of rows of length 3, .*shape \(2,\)"):
+        OF_DATA[function](NormalStatistics.from_data(draw(5, 2, 0)), np.zeros(3))
+
+
+def test_methods_are_the_functions_of_the_same_name() -> None:
+    X = draw(30, 3, 5) / 50
+    some, mu = NormalStatistics.from_data(X), np.ones(3)
+    assert some.loglik(mu, MATRIX) == loglik(some, mu, MATRIX)
+    for convention in CONVENTIONS:
+        found = some.loglik_gradient(mu, MATRIX, convention=convention)
+        for part, expected in zip(
+            found, loglik_gradient(some, mu, MATRIX, convention=convention), strict=True
+        ):
+            assert np.array_equal(part, expected)
+    for part, expected in zip(
+        some.loglik_gradient(mu, MATRIX), loglik_gradient(some, mu, MATRIX), strict=True
+    ):
+        assert np.array_equal(part, expected)
+    for part, expected in zip(some.fit(), fit_normal(some), strict=True):
+        assert np.array_equal(part, expected)
+    with pytest.raises(TypeError):
+        some.loglik_gradient(mu, MATRIX, "free")  # type: ignore[misc]
+
+
+def test_a_density_needs_the_rows_themselves() -> None:
+    from mvnlib import logpdf
+
+    with pytest.raises(TypeError, match=r"^X must be an array of real numbers"):
+        logpdf(NormalStatistics.from_data(draw(5, 3, 0)), np.zeros(3), MATRIX)
+
+
+def test_statistics_survive_a_pickle() -> None:
+    some = NormalStatistics.from_data(draw(5, 3, 0))
+    again = pickle.loads(pickle.dumps(some))
+    assert type(again) is NormalStatistics
+    assert again.n == some.n
+    assert np.array_equal(again.mean, some.mean)
+    assert np.array_equal(again.scatter, some.scatter)
+    assert (again + some).n == 10
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16])
+def test_a_file_larger_than_the_chunks_is_fitted_without_being_read_into_memory(
+    tmp_path: Path, dtype: type
+) -> None:
+    n, d, far = 60_000, 6, 1000
+    rng = np.random.default_rng(6)
+    rows = np.memmap(tmp_path / "rows", dtype=dtype, mode="w+", shape=(n, d))
+    rows[:] = rng.integers(-500, 500, size=(n, d)) + far
+    rows.flush()
+    del rows
+    X = np.memmap(tmp_path / "rows", dtype=dtype, mode="r", shape=(n, d))
+    tracemalloc.start()
+    chunks = (NormalStatistics.from_data(X[start : start + 7000]) for start in range(0, n, 7000))
+    total = sum(chunks)
+    whole = NormalStatistics.from_data(X)
+    mu, Sigma = total.fit()
+    in_one = loglik_and_gradient(X, mu, Sigma)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2.2e6 < 8 * n * d / 1.3  # the data as float64 would be 2.9 MB
+    exact = np.asarray(X).astype(np.int64)
+    mean = exact.sum(axis=0) / n
+    scatter = (exact - far).T @ (exact - far) - np.outer(
+        exact.sum(axis=0) - n * far, exact.sum(axis=0) - n * far
+    ) / n
+    assert total.n == n
+    for found in (total, whole):
+        assert_close(found.mean, mean, rounding(units=4))
+        assert_close(found.scatter, scatter, rounding(units=20))
+    assert_close(in_one[0], total.loglik(mu, Sigma), rounding())
+    for part in in_one[1]:
+        assert np.abs(part).max() <= rounding() * n
+
+
+def test_the_statistics_of_a_large_array_take_no_memory_of_its_size() -> None:
+    for X in (np.zeros((40_000, 50), dtype=np.float32), np.zeros((40_000, 100))[:, ::2]):
+        X[:, 3] = 1
+        tracemalloc.start()
+        NormalStatistics.from_data(X)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 2e6
+
+
 # Input
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((-1.0, [0.0], [[1.0]]), ValueError, r"^n must not be negative, but it is -1\.0"),
+        ((np.nan, [0.0], [[1.0]]), ValueError, r"^n must be finite"),
+        (("3", [0.0], [[1.0]]), TypeError, r"^n must be"),
+        ((1.0, 0.0, [[1.0]]), ValueError, r"^mean must be a vector"),
+        ((1.0, [np.inf], [[1.0]]), ValueError, r"^mean must be finite"),
+        ((1.0, [0.0, 0.0], [[1.0]]), ValueError, r"^scatter must have shape \(2, 2\)"),
+        ((1.0, [0.0], [[np.nan]]), ValueError, r"^scatter must be finite"),
+        ((1.0, [0.0], [[-1.0]]), ValueError, r"^scatter .*negative.*scatter\[0, 0\] = -1"),
+        ((1.0, [0.0, 0.0], [[1.0, 0.5], [0.4, 1.0]]), ValueError, r"^scatter must be symmetric"),
+        ((1.0, [0.0, 0.0], [[1e20, 0.5], [0.4, 1e-20]]), ValueError, r"^scatter must be symmetric"),
+        ((1.0, [0.0, 0.0], [[1.0, 0.5], [0.4, 0.0]]), ValueError, r"^scatter must be symmetric"),
+    ],
+)
+def test_statistics_of_no_rows_at_all_are_refused(
+    arguments: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        NormalStatistics(*arguments)
+
+
+def test_statistics_may_be_given_as_lists_and_whole_numbers() -> None:
+    some = NormalStatistics(3, [1, 2], [[2, 1], [1, 4]])
+    assert type(some.n) is float
+    assert some.mean.dtype == some.scatter.dtype == np.float64
+    assert (some + some).n == 6
 
 
 @pytest.mark.parametrize("case", NOT_REAL)
@@ -240,6 +476,16 @@ def test_rows_of_another_shape_are_refused_by_name(X: Any) -> None:
         NormalStatistics.from_data(X)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("row", [0, 70_000, 99_999])
+def test_an_entry_that_is_not_finite_is_found_however_deep(bad: float, row: int) -> None:
+    X = np.zeros((100_000, 3))
+    X[row, 1] = bad
+    for view, column in ((X, 1), (X[:, ::-1], 1), (np.asfortranarray(X), 1), (X.astype(np.float32), 1)):
+        with pytest.raises(ValueError, match=rf"^X must be finite, but X\[{row}, {column}\] is {bad}"):
+            NormalStatistics.from_data(view)
+
+
 @pytest.mark.parametrize("disguise", disguises(np.eye(2)))
 def test_input_in_another_dress_gives_the_same_and_is_left_unchanged(disguise: str) -> None:
     X = np.array([[1.0, 2.0], [3.0, -4.0], [5.0, 6.0]])
@@ -249,6 +495,67 @@ def test_input_in_another_dress_gives_the_same_and_is_left_unchanged(disguise: s
     assert found.mean.dtype == found.scatter.dtype == np.float64
     found.mean[...] = found.scatter[...] = np.nan
     assert np.array_equal(np.asarray(value, dtype=float), X)
+
+
+# At the ends of the range of floats
+
+
+@given(n=st.integers(2, 30), seed=seeds, exponents=st.lists(st.integers(-490, 490), min_size=3, max_size=3))
+def test_powers_of_two_as_units_scale_the_statistics_exactly(n: int, seed: int, exponents: list[int]) -> None:
+    X, a = draw(n, 3, seed), np.ldexp(1.0, exponents)
+    plain, scaled = NormalStatistics.from_data(X), NormalStatistics.from_data(X * a)
+    parts = [NormalStatistics.from_data(part * a) for part in (X[:1], X[1:])]
+    assert np.array_equal(scaled.mean, plain.mean * a)
+    assert np.array_equal(scaled.scatter, plain.scatter * a[:, None] * a)
+    together = NormalStatistics.from_data(X[:1]) + NormalStatistics.from_data(X[1:])
+    assert np.array_equal(sum(parts).scatter, together.scatter * a[:, None] * a)
+
+
+@pytest.mark.parametrize("n", [2, 40_000])
+@pytest.mark.parametrize("size", [1e155, 1e200, 1.7e308])
+def test_data_whose_squares_overflow_are_refused(n: int, size: float) -> None:
+    X = np.zeros((n, 2))
+    X[::2, 1] = size
+    with pytest.raises(ValueError, match=r"^X is too large: .*change its units"):
+        NormalStatistics.from_data(X)
+    X[1::2, 1] = -size
+    with pytest.raises(ValueError, match=r"^X is too large: .*change its units"):
+        NormalStatistics.from_data(X)
+
+
+@pytest.mark.parametrize("n", [2, 40_000])
+@pytest.mark.parametrize("size", [5e-324, 1e-200, 1e-155])
+def test_data_whose_squares_underflow_are_refused_and_not_taken_for_constant(n: int, size: float) -> None:
+    X = np.zeros((n, 2))
+    X[-1, 1] = size
+    with pytest.raises(ValueError, match=r"^X\[:, 1\] varies so little .*change its units"):
+        NormalStatistics.from_data(X)
+    X[:, 1] = size  # but this is constant
+    assert not NormalStatistics.from_data(X).scatter.any()
+
+
+def test_an_underflow_is_told_from_digits_that_are_there() -> None:
+    """The smallest squares that keep all their digits are of the size of the smallest normal float."""
+    x = 2.0**-511
+    found = NormalStatistics.from_data([[x], [-x]])
+    assert found.scatter == 2 * x * x
+    with pytest.raises(ValueError, match="varies so little"):
+        NormalStatistics.from_data([[x / 2], [-x / 2]])
+
+
+def test_one_row_may_be_as_large_as_a_float_can_be() -> None:
+    found = NormalStatistics.from_data([[1.7e308, -1e-320]])
+    assert np.array_equal(found.mean, [1.7e308, -1e-320])
+    assert not found.scatter.any()
+
+
+def test_statistics_too_far_apart_do_not_add() -> None:
+    one, two = (NormalStatistics.from_data([[x]]) for x in (-1e200, 1e200))
+    with pytest.raises(ValueError, match="do not add: their scatter matrix overflows"):
+        one + two
+    far, away = (NormalStatistics.from_data([[x]]) for x in (-1.7e308, 1.7e308))
+    with pytest.raises(ValueError, match="do not add: their scatter matrix overflows"):
+        far + away
 
 
 # The estimate that follows from them
@@ -300,3 +607,39 @@ def test_units_do_not_decide_whether_there_is_an_estimate(d: int, seed: int) -> 
 def test_data_too_large_for_a_covariance_are_refused() -> None:
     with pytest.raises(ValueError, match=r"^X is too large"):
         fit_normal(draw(5, 2, 0) * 1e200)
+
+
+def test_an_estimate_follows_from_the_statistics_alone() -> None:
+    X = draw(40, 3, 7, 1e3)
+    total = NormalStatistics.from_data(X[:11]) + NormalStatistics.from_data(X[11:])
+    for found, expected in zip(fit_normal(total), fit_normal(X), strict=True):
+        assert_close(found, expected, rounding(1e3))
+    light = NormalStatistics(
+        0.5, total.mean, total.scatter / 80
+    )  # weights that sum to less than the dimension
+    assert_close(fit_normal(light)[1], fit_normal(total)[1], rounding())
+    with pytest.raises(np.linalg.LinAlgError, match=r"the 2 rows of X do not span its 3 dimensions"):
+        NormalStatistics.from_data(X[:2]).fit()
+    with pytest.raises(np.linalg.LinAlgError, match=r"^X has no rows"):
+        NormalStatistics(0, np.zeros(3), np.zeros((3, 3))).fit()
+    with pytest.raises(ValueError, match=r"^X .*overflows"):
+        NormalStatistics(1e-10, np.zeros(1), [[1e300]]).fit()
+
+
+def test_the_estimate_shares_no_memory_with_the_statistics() -> None:
+    some = NormalStatistics.from_data(draw(9, 2, 0))
+    kept = some.mean.copy(), some.scatter.copy()
+    for part in fit_normal(some):
+        part[...] = np.nan
+    assert np.array_equal(some.mean, kept[0])
+    assert np.array_equal(some.scatter, kept[1])
+
+
+@pytest.mark.parametrize("d", [1, 2, 5, 20])
+def test_the_largest_number_of_rows_that_do_not_span_the_space_has_no_estimate(d: int) -> None:
+    """d rows about their mean span d - 1 dimensions, and d + 1 rows all of them."""
+    for seed in range(20):
+        X = np.random.default_rng(seed).standard_normal((d + 1, d))
+        with pytest.raises(np.linalg.LinAlgError, match="likelihood is unbounded"):
+            fit_normal(X[:-1])
+        fit_normal(X)

@@ -10,15 +10,22 @@ from hostile import NOT_A_COVARIANCE, NOT_REAL, NOT_SQUARE, NOT_SYMMETRIC, disgu
 from numpy.testing import assert_array_equal
 
 from mvnlib._validation import (
+    SYMMETRY_TOLERANCE,
     as_dimension,
+    as_float,
     as_generator,
     as_number,
     as_positive,
     as_positive_definite,
     as_real,
+    as_rows,
+    as_scaled,
     as_square,
     as_symmetric,
+    is_finite,
     one_of,
+    require_finite,
+    subtract,
 )
 
 CHECKS = {"as_real": as_real, "as_square": as_square, "as_symmetric": as_symmetric}
@@ -126,6 +133,124 @@ def test_the_factor_is_the_lower_cholesky_factor(rng: np.random.Generator) -> No
     read, L = as_positive_definite("S", A @ A.T)
     assert_array_equal(np.triu(L, 1), 0)
     np.testing.assert_allclose(L @ L.T, read, rtol=1e-12)
+
+
+def test_the_factor_in_units_multiplies_to_the_matrix(rng: np.random.Generator) -> None:
+    A = rng.standard_normal((4, 4))
+    R = A @ A.T + np.eye(4)
+    for exponents in ([0, 0, 0, 0], [500, -500, 0, 250]):
+        scale = np.ldexp(1.0, exponents)
+        S = R * scale[:, None] * scale
+        read, units, L = as_scaled("S", S)
+        assert read is S
+        assert not np.triu(L, 1).any()
+        back = L @ L.T * np.multiply.outer(np.ones(4) * units / scale, np.ones(4) * units / scale)
+        np.testing.assert_allclose(back, R, rtol=1e-12, atol=1e-12)
+        if exponents[0]:
+            assert (np.abs(L) < 1).all()  # of variances below one
+        else:
+            assert units == 1.0
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-100, 1e100])
+def test_a_matrix_that_cannot_be_told_from_a_singular_one_is_refused(scale: float) -> None:
+    """What is left of a variance may not be less than d eps of it: with d = 2, about 4.4e-16."""
+    units = np.array([scale, 1 / scale])
+    for left, fits in ((1e-15, True), (3e-16, False), (-1e-15, False), (0.0, False)):
+        S = np.array([[1.0, 1.0], [1.0, 1.0 + left]])
+        S[0, 1] = S[1, 0] = 1.0
+        S = S * units[:, None] * units
+        if fits:
+            as_positive_definite("S", S)
+        else:
+            with pytest.raises(np.linalg.LinAlgError, match=r"^S must be positive definite"):
+                as_positive_definite("S", S)
+
+
+def test_why_a_nearly_singular_matrix_is_refused_is_said() -> None:
+    with pytest.raises(np.linalg.LinAlgError, match="it cannot be told from a singular matrix: its smallest"):
+        as_positive_definite("S", np.diag([1.0, 1.0]) + np.array([[0.0, 1 - 2e-16], [1 - 2e-16, 0.0]]))
+
+
+def test_entries_that_no_positive_definite_matrix_has_are_refused_without_an_overflow() -> None:
+    for big in (1e10, 1e200, 1.7e308):
+        with pytest.raises(np.linalg.LinAlgError, match=r"^S must be positive definite"):
+            as_positive_definite("S", [[1e-300, big], [big, 1e-300]])
+
+
+def test_an_asymmetry_is_seen_in_the_units_of_its_coordinates() -> None:
+    S = np.array([[1e10, 0.0, 0.0], [0.0, 1e-10, 1e-11], [0.0, 0.0, 1e-10]])
+    assert as_symmetric("S", S) is S  # beside 1e10
+    with pytest.raises(ValueError, match=r"^S must be symmetric, but S\[1, 2\] = 1e-11"):
+        as_symmetric("S", S, deviations=np.sqrt(S.diagonal()))
+    with pytest.raises(ValueError, match=r"^S must be symmetric, but S\[1, 2\] = 1e-11"):
+        as_positive_definite("S", S)
+
+
+def test_how_much_asymmetry_is_rounding() -> None:
+    for part, fits in ((0.9, True), (1.1, False)):
+        S = np.array([[1.0, 0.0], [part * SYMMETRY_TOLERANCE, 1.0]])
+        for check in CHECKS.values():
+            if fits or check is as_real or check is as_square:
+                check("S", S)
+            else:
+                with pytest.raises(ValueError, match=r"^S must be symmetric"):
+                    check("S", S)
+    assert SYMMETRY_TOLERANCE == 1e-12
+
+
+def test_rows_are_checked_for_all_but_infinities_and_not_converted() -> None:
+    X = np.array([[1, 2], [3, 4]], dtype=np.int8)
+    assert as_rows("X", X) is X
+    assert as_rows("X", X, 2) is X
+    as_rows("X", [[np.nan, 1.0]])
+    with pytest.raises(ValueError, match=r"^X must have shape \(any, 3\), but its shape is \(2, 2\)"):
+        as_rows("X", X, 3)
+
+
+def test_reading_as_float64_copies_only_what_is_none() -> None:
+    assert as_float(S) is S
+    assert as_float(S.astype(np.float32)).dtype == np.float64
+    assert as_float(S.astype(">f8")).dtype.isnative
+    assert np.isinf(as_float(np.array([np.longdouble("1e400")]))[0])
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.float32, np.float64, ">f8", np.longdouble])
+def test_subtraction_reads_every_type_as_float64(dtype: Any) -> None:
+    rows, out = np.array([[0, 1], [1, 1]]).astype(dtype), np.empty((2, 2))
+    assert subtract(rows, np.array([0.5, 0.1]), out) is out
+    assert_array_equal(out, [[-0.5, 0.9], [0.5, 0.9]])
+
+
+def test_whether_all_entries_are_finite_is_not_mistaken_for_large_ones() -> None:
+    assert is_finite(np.array([1.7e308, -1.7e308]))
+    for bad in (np.nan, np.inf, -np.inf):
+        assert not is_finite(np.array([[1.0, 0.0], [bad, 0.0]]))
+        assert not is_finite(np.array(bad))
+
+
+@pytest.mark.parametrize(
+    ("shape", "place"),
+    [
+        ((), ()),
+        ((5,), (3,)),
+        ((200_000,), (199_999,)),
+        ((200_000,), (65_536,)),
+        ((3, 100_000), (1, 99_999)),
+        ((70_000, 2), (65_535, 1)),
+        ((2, 300, 300), (1, 299, 0)),
+        ((70_000, 1, 1), (69_999, 0, 0)),
+    ],
+)
+def test_an_entry_that_is_not_finite_is_named_wherever_it_is(shape: Any, place: Any) -> None:
+    for dtype in (np.float64, np.float32):
+        array = np.zeros(shape, dtype=dtype)
+        require_finite("X", array)
+        array[place] = np.inf
+        where = "X" if place == () else f"X[{', '.join(map(str, place))}]"
+        with pytest.raises(ValueError) as caught:  # noqa: PT011
+            require_finite("X", array)
+        assert str(caught.value) == f"X must be finite, but {where} is inf"
 
 
 @pytest.mark.parametrize(
