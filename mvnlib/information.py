@@ -123,6 +123,16 @@ def loglik_hessian_operator(X: Any, mu: Any, Sigma: Any) -> HessianOperator:
     Notes
     -----
     O(n d^2 + d^3) time at first; then two products of d x d matrices for each direction.
+
+    Examples
+    --------
+    >>> X = [[0, 0], [2, 0], [2, 4], [0, 4]]
+    >>> H = loglik_hessian_operator(X, *fit_normal(X))
+    >>> H([1, 1], np.zeros((2, 2)))[0]
+    array([-4., -1.])
+    >>> H([0, 0], np.eye(2))[1]
+    array([[-2.   ,  0.   ],
+           [ 0.   , -0.125]])
     """
     Sigma, units, L = as_scaled("Sigma", Sigma)
     d = len(Sigma)
@@ -183,6 +193,17 @@ def fisher_information(Sigma: Any) -> tuple[Array, Array]:
     References
     ----------
     Magnus and Neudecker (2019), ch. 15, section 3.
+
+    Examples
+    --------
+    >>> in_mu, in_vech = fisher_information(np.diag([1.0, 4.0]))
+    >>> in_mu
+    array([[1.  , 0.  ],
+           [0.  , 0.25]])
+    >>> in_vech
+    array([[0.5    , 0.     , 0.     ],
+           [0.     , 0.25   , 0.     ],
+           [0.     , 0.     , 0.03125]])
     """
     _, units, L = as_scaled("Sigma", Sigma)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -228,14 +249,13 @@ def fisher_information_inverse(Sigma: Any) -> tuple[Array, Array]:
 
     Examples
     --------
-    >>> in_mu, in_vech = fisher_information(np.diag([1.0, 4.0]))
-    >>> in_mu
-    array([[1.  , 0.  ],
-           [0.  , 0.25]])
-    >>> in_vech
-    array([[0.5    , 0.     , 0.     ],
-           [0.     , 0.25   , 0.     ],
-           [0.     , 0.     , 0.03125]])
+    How far estimates of the three entries of Sigma from one observation may vary, at least:
+
+    >>> _, bound = fisher_information_inverse([[1, 0], [0, 4]])
+    >>> bound
+    array([[ 2.,  0.,  0.],
+           [ 0.,  4.,  0.],
+           [ 0.,  0., 32.]])
     """
     Sigma, _ = as_positive_definite("Sigma", Sigma)
     Sigma = Sigma / 2 + Sigma.T / 2
@@ -279,6 +299,15 @@ def fisher_information_product(Sigma: Any, dmu: Any, dSigma: Any) -> tuple[Array
     References
     ----------
     Magnus and Neudecker (2019), ch. 15, section 3.
+
+    Examples
+    --------
+    >>> in_mu, in_Sigma = fisher_information_product([[1, 0], [0, 4]], dmu=[1, 1], dSigma=[[0, 1], [1, 2]])
+    >>> in_mu
+    array([1.  , 0.25])
+    >>> in_Sigma
+    array([[0.    , 0.125 ],
+           [0.125 , 0.0625]])
     """
     Sigma, units, L = as_scaled("Sigma", Sigma)
     d = len(Sigma)
@@ -336,6 +365,16 @@ def natural_gradient(
     References
     ----------
     Amari (1998), Neural Computation 10, 251-276.
+
+    Examples
+    --------
+    One step leads to the estimate, from wherever it starts with the right mean:
+
+    >>> X, mu, Sigma = [[0, 0], [2, 0], [2, 4], [0, 4]], [1, 2], np.array([[3, 1], [1, 2]])
+    >>> dmu, dSigma = natural_gradient(Sigma, *loglik_gradient(X, mu, Sigma))
+    >>> (Sigma + dSigma / 4).round(12) + 0.0
+    array([[1., 0.],
+           [0., 4.]])
     """
     one_of("convention", convention, CONVENTIONS)
     Sigma, _ = as_positive_definite("Sigma", Sigma)

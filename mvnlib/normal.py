@@ -179,6 +179,19 @@ def loglik_and_gradient(
     Notes
     -----
     O(n d^2 + d^3) time, about 1 MB of memory beside d x d matrices; from statistics O(d^3).
+
+    Examples
+    --------
+    >>> X, mu, Sigma = [[1, 0], [2, 3]], [0, 0], [[2, 1], [1, 2]]
+    >>> value, (in_mu, in_Sigma) = loglik_and_gradient(X, mu, Sigma)
+    >>> round(value, 4), in_mu.round(4)
+    (-7.441, array([1., 1.]))
+
+    From the statistics of two parts of the data:
+
+    >>> total = NormalStatistics.from_data(X[:1]) + NormalStatistics.from_data(X[1:])
+    >>> round(loglik_and_gradient(total, mu, Sigma)[0], 4)
+    -7.441
     """
     one_of("convention", convention, CONVENTIONS)
     _, units, L = as_scaled("Sigma", Sigma)

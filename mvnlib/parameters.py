@@ -112,6 +112,16 @@ def loglik_and_gradient_factor(X: Any, mu: Any, L: Any) -> tuple[float, tuple[Ar
     Notes
     -----
     O(n d^2 + d^3) time, less if ``L`` is lower triangular.
+
+    Examples
+    --------
+    >>> X, mu, L = [[1, 0], [2, 3]], [0, 0], [[1, 0], [1, 2]]
+    >>> value, (in_mu, in_L) = loglik_and_gradient_factor(X, mu, L)
+    >>> round(value, 4), round(loglik(X, mu, np.dot(L, np.transpose(L))), 4)
+    (-7.812, -7.812)
+    >>> in_L
+    array([[ 2.75,  1.25],
+           [ 0.25, -0.75]])
     """
     L = as_square("L", L)
     d = len(L)
@@ -204,6 +214,15 @@ def loglik_and_gradient_precision(
     Notes
     -----
     O(n d^2 + d^3) time.
+
+    Examples
+    --------
+    >>> X, mu, P = [[1, 0], [2, 3]], [0, 0], [[2, 1], [1, 2]]
+    >>> value, (in_mu, in_P) = loglik_and_gradient_precision(X, mu, P)
+    >>> round(value, 4), round(loglik(X, mu, np.linalg.inv(P)), 4)
+    (-22.5771, -22.5771)
+    >>> in_mu
+    array([9., 9.])
     """
     one_of("convention", convention, CONVENTIONS)
     P, per, root = as_scaled("P", P)  # P is one over a square of the units of X

@@ -27,8 +27,9 @@ def loglik_differences(
 ) -> Array:
     r"""Central differences of the log-likelihood in every entry of Sigma, each to full precision.
 
-    .. math:: \frac{f(\Sigma + hE) - f(\Sigma - hE)}{2h}, \qquad
-        f(\Sigma + hE) - f(\Sigma) = -\tfrac12\left(n\log|I + h K P_J| -
+    .. math:: \frac{f(\Sigma + hE) - f(\Sigma - hE)}{2h}
+
+    .. math:: f(\Sigma + hE) - f(\Sigma) = -\tfrac12\left(n\log|I + h K P_J| -
         h\operatorname{tr}\left(K (I + h P_J K)^{-1} A_J\right)\right)
 
     with P = Sigma^-1, A = P T P, T = sum (x - mu)(x - mu)^T, and E a matrix of zeros but for the 2 x 2 matrix K in
@@ -73,6 +74,16 @@ def loglik_differences(
     References
     ----------
     Petersen and Pedersen (2012), eqs. (24) and (156).
+
+    Examples
+    --------
+    >>> X, mu, Sigma = [[1, 0], [2, 3]], [0, 0], [[2, 1], [1, 2]]
+    >>> loglik_differences(X, mu, Sigma, convention="free").round(12)
+    array([[-0.38888889,  0.88888889],
+           [ 0.88888889,  0.27777778]])
+    >>> loglik_differences(X, mu, Sigma, convention="free", step=0.1).round(4)
+    array([[-0.3886,  0.8879],
+           [ 0.8879,  0.281 ]])
     """
     one_of("convention", convention, CONVENTIONS)
     Sigma, units, L = as_scaled("Sigma", Sigma)
