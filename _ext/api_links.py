@@ -11,8 +11,10 @@ from sphinx.util.nodes import make_refnode
 
 import mvnlib
 
-#: What follows `from` in `from mvnlib import ...`, as Pygments writes it; in parentheses it may take several lines.
-IMPORT = re.compile(r'<span class="nn">mvnlib</span>.*import</span> (?:<span class="p">\(</span>[^)]*|.*)')
+#: `mvnlib.ops import det, inv`, as Pygments writes it: the module, and the names to the end of line or parenthesis.
+IMPORT = re.compile(
+    r'<span class="nn">(mvnlib[\w.]*)</span>.*import</span> (?:<span class="p">\(</span>[^)]*|.*)'
+)
 NAME = re.compile(r'<span class="n">(\w+)</span>')
 
 
@@ -34,15 +36,17 @@ def link_imports(app: Sphinx, page: str, template: str, context: dict[str, Any],
     """Make links of the names that a page's cells import from mvnlib."""
     known = app.env.domains["py"].objects
 
-    def link(name: re.Match[str]) -> str:
-        entry = known.get(f"mvnlib.{name[1]}")
+    def link(name: re.Match[str], module: str) -> str:
+        entry = known.get(f"{module}.{name[1]}")
         if entry is None:
             return name[0]
         address = f"{app.builder.get_relative_uri(page, entry.docname)}#{entry.node_id}"
         return f'<a class="mvn-name" href="{address}">{name[0]}</a>'
 
     if "body" in context:
-        context["body"] = IMPORT.sub(lambda line: NAME.sub(link, line[0]), context["body"])
+        context["body"] = IMPORT.sub(
+            lambda line: NAME.sub(lambda name: link(name, line[1]), line[0]), context["body"]
+        )
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -59,7 +59,8 @@ def checked(identity: Identity) -> str:
 def entry(identity: Identity, chapters: dict[str, str], found: dict[str, str]) -> list[str]:
     """One identity in MyST; ``found`` keeps what was found out, for the next reading of the page."""
     letters = {name: NAMES.get(name, name) for name in identity.where}
-    where = ", ".join(f"${letters[name]}$ {space.name}" for name, space in identity.where.items())
+    spaces = {name: re.sub(r"^(\w) x (\w)", r"$\1 \\times \2$", s.name) for name, s in identity.where.items()}
+    where = ", ".join(f"${letters[name]}$ {space}" for name, space in spaces.items())
     lines = [f"(cat-{identity.key})=", f"## {identity.key}", "", "$$", identity.statement, "$$", ""]
     kind = type(identity).__name__.lower()
     if isinstance(identity, Differentiable):
