@@ -65,3 +65,12 @@ def test_a_public_class_describes_its_fields(name: str) -> None:
     found = sections(PUBLIC[name])
     fields = list(getattr(PUBLIC[name], "__annotations__", {}))
     assert described(found.get("Attributes", found.get("Parameters", ""))) == fields
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_a_public_name_stands_once_on_the_pages_and_once_in_the_overview(name: str) -> None:
+    pages = {page.stem: page.read_text() for page in PAGES}
+    overview = pages.pop("index")
+    entry = rf"^\.\. auto\w+:: mvnlib\.{name}\b"
+    assert len(re.findall(entry, "\n".join(pages.values()), flags=re.MULTILINE)) == 1
+    assert len(re.findall(rf"^   {name}$", overview, flags=re.MULTILINE)) == 1
