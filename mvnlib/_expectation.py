@@ -1,7 +1,8 @@
 """The E step: log densities of the rows under each component, their responsibilities and moments.
 
-Rows are taken a block at a time, each block in the fast form (:mod:`mvnlib._natural`) where that keeps its
-digits, otherwise in the whitened one (:mod:`mvnlib._whitened`), which always does.
+Rows are taken a block at a time, each block in the fast form (:mod:`mvnlib._natural`) where that keeps the digits
+of a log density, otherwise in the whitened one (:mod:`mvnlib._whitened`), which always does.  Where either has
+lost digits of a moment, which shows only in the end, the rows are gone through once more, with more care.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ _FAINT = -700.0
 
 Form = Natural | Whitened
 
-
 #: Overflow is found out by what is not finite in the end; underflow is zero.
 _quiet = np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore")
 
@@ -47,7 +47,7 @@ def responsibilities(X: NDArray[Any], components: Components) -> Array:
 def loglik(X: NDArray[Any], components: Components) -> float:
     """Log-likelihood of the rows."""
     forms = _forms(X, components.those(_seen(components)))
-    return sum(value for _, value, _, _ in _chunks(X, forms))
+    return as_loglik(sum(value for _, value, _, _ in _chunks(X, forms)))
 
 
 @_quiet
@@ -59,7 +59,14 @@ def loglik_and_moments(X: NDArray[Any], components: Components) -> tuple[float, 
     if moments is None:
         value, moments = _sums(X, [Centred(components.those(seen), forms[0].rows)])
     assert moments is not None
-    return value, moments.placed(seen, components.weights.size)
+    return as_loglik(value), moments.placed(seen, components.weights.size)
+
+
+def as_loglik(value: float) -> float:
+    """The sum of some log densities, if it is a float."""
+    if not isfinite(value):
+        raise ValueError("X is so far from every component that its log-likelihood is no float")
+    return value
 
 
 def _sums(X: NDArray[Any], forms: list[Form]) -> tuple[float, Moments | None]:
@@ -111,9 +118,16 @@ def _chunks(X: NDArray[Any], forms: list[Form]) -> Iterator[tuple[slice, float, 
             total += top
             value = float(np.add.reduce(total))
             if not isfinite(value):
-                require_finite("X", X)
-                a = rows.start + int(np.argmin(np.isfinite(total)))
-                raise ValueError(
-                    f"X[{a}] is so far from every component that the logarithm of its density is no float"
-                )
+                _require_finite_rows(X, rows.start, total)
             yield rows, value, logs, form
+
+
+def _require_finite_rows(X: NDArray[Any], start: int, densities: Array) -> None:
+    """Refuse rows of ``X`` of which a log density, those from row ``start`` on being given, is no float."""
+    finite = np.isfinite(densities)
+    if not finite.all():
+        require_finite("X", X)
+        raise ValueError(
+            f"X[{start + int(np.argmin(finite))}] is so far from every component that the logarithm of its "
+            "density is no float"
+        )

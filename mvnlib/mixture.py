@@ -75,7 +75,7 @@ def mixture_loglik(X: Any, weights: Any, means: Any, covariances: Any) -> float:
 
     Notes
     -----
-    O(n K d^2) time; memory of about 1 MB.
+    O(n K d^2) time, about 5 MB of memory.
 
     References
     ----------
@@ -203,8 +203,8 @@ def em_step(X: Any, weights: Any, means: Any, covariances: Any) -> tuple[Array, 
 
     Notes
     -----
-    O(n K d^2) time, memory of about 1 MB; the moments are taken about the means of chunks and merged, so data
-    far from the origin are safe.
+    O(n K d^2) time, and about 5 MB of memory beside a few arrays of the size of the covariances; data far from the
+    origin lose no digits.
 
     References
     ----------
@@ -265,8 +265,9 @@ class MixtureStatistics:
         """Statistics of the rows of ``X``, shape (n, d); parameters and errors are those of
         :func:`mixture_loglik`.
 
-        O(n K d^2) time, and about 5 MB of memory beside arrays of the size of the covariances: rows are read a
-        block at a time, so ``X`` may be a memory-mapped file.
+        O(n K d^2) time, and about 5 MB of memory beside a few arrays of the size of the covariances.  Rows are
+        read a block at a time, so ``X`` may be a memory-mapped file; they are read twice where a component
+        is about to collapse or to jump.
         """
         X, mixture = _rows_and_components(X, weights, means, covariances)
         loglik, moments = _expectation.loglik_and_moments(X, mixture)
@@ -306,7 +307,8 @@ class MixtureStatistics:
             moments = self.moments + other.moments
         if not is_finite(moments.covariances):
             raise ValueError("statistics of rows so far apart do not add: their covariances overflow")
-        return replace(self, n=self.n + other.n, loglik=self.loglik + other.loglik, moments=moments)
+        loglik = _expectation.as_loglik(self.loglik + other.loglik)
+        return replace(self, n=self.n + other.n, loglik=loglik, moments=moments)
 
     def __radd__(self, other: Any) -> MixtureStatistics:
         """Nothing, 0, added to statistics changes nothing: so ``sum`` adds them."""
@@ -353,13 +355,14 @@ class MixtureStatistics:
         Raises
         ------
         ValueError
-            If a new variance is so small that as a float it has lost digits.
+            If a new variance is so small that as a float it lacks digits.
         """
         seen = self.moments.counts > 0
         means = np.where(seen[:, None], self.means + self.moments.shifts + self.moments.rests, self.means)
         covariances = np.where(seen[:, None, None], self.moments.covariances, self.covariances)
-        variances = np.diagonal(covariances, axis1=1, axis2=2)
-        if np.count_nonzero((variances > 0) & (variances < _TINY)):
+        before, after = (np.diagonal(of, axis1=1, axis2=2) for of in (self.covariances, covariances))
+        # A component that has collapsed may be as small as it likes: its size is rounding.
+        if np.count_nonzero((after < _TINY) & (after > _EPS**2 * before)):
             raise ValueError("X varies so little that a covariance underflows; change its units")
         return self.moments.counts / self.n, means, covariances, self.loglik
 
