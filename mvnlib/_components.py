@@ -51,7 +51,7 @@ def checked(weights: Any, means: Any, covariances: Any) -> Components:
     if weights[k] == 0 and not weights.any():
         raise ValueError("weights must not all be zero")
     units, factors = _factored(covariances)
-    roots = inverse_of_lower(factors) / units[:, None, :]
+    roots = np.divide(inverse_of_lower(factors), units[:, None, :], order="C")
     with np.errstate(divide="ignore"):
         log_scales = np.log(weights) - d / 2 * _LOG_2PI
     log_scales -= np.log(np.diagonal(factors, axis1=1, axis2=2) * units).sum(axis=1)

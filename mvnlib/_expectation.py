@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import reduce
-from math import isfinite
+from math import isfinite, log
 from operator import add
 from typing import Any
 
@@ -23,9 +23,10 @@ from mvnlib._scaling import Array
 from mvnlib._validation import as_float, require_finite
 from mvnlib._whitened import Centred, Whitened
 
-_CHUNK_BYTES = 1 << 19
-#: Responsibilities below the exponential of this count as zero: near the smallest float they have few digits.
-_FAINT = -700.0
+_CHUNK_BYTES = 3 << 17  # measured: more than this, and products of matrices this small get slower
+#: Responsibilities below this count as zero: near the smallest float, 1e-308, they would have few digits.
+LEAST_SHARE = 1e-304
+_FAINT = log(LEAST_SHARE)
 
 Form = Natural | Whitened
 

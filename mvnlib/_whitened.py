@@ -71,7 +71,7 @@ class Whitened:
         shifts, second = self.first / N[:, None], self.second / N[:, None, None]
         second[:, h:, :h] = second[:, :h, h:].mT
         squares = np.diagonal(second, axis1=1, axis2=2)
-        safe = (squares * N[:, None] > LEAST) & (2 * shifts * shifts <= squares)
+        safe = (squares * N[:, None] > LEAST) & (2 * shifts * shifts <= squares) & (squares < np.inf)
         if not safe[~unseen].all():
             return None
         covariances = (second + second.mT) / 2

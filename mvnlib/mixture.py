@@ -154,7 +154,8 @@ def mixture_gradient(
     Raises
     ------
     TypeError, ValueError, numpy.linalg.LinAlgError
-        As :func:`mixture_loglik`; a weight of zero, and an unknown ``convention``, are ValueErrors.
+        As :func:`mixture_loglik`; a weight of zero, or below 1e-288 of another, and an unknown ``convention`` are
+        ValueErrors.
 
     Notes
     -----
@@ -320,13 +321,16 @@ class MixtureStatistics:
         Raises
         ------
         ValueError
-            If a weight is zero, ``convention`` unknown, or a derivative no float.
+            If a weight is zero or nearly, ``convention`` unknown, or a derivative no float.
         """
         one_of("convention", convention, CONVENTIONS)
-        if np.count_nonzero(self.weights) < self.weights.size:
-            k = int(np.argmin(self.weights))
+        k = int(np.argmin(self.weights))
+        least = self.weights[k]
+        if not least > 0:
+            raise ValueError(f"weights must be positive to be differentiated in, but weights[{k}] = {least}")
+        if least < _expectation.LEAST_SHARE / _EPS * self.weights.max():
             raise ValueError(
-                f"weights must be positive to be differentiated in, but weights[{k}] = {self.weights[k]}"
+                f"weights[{k}] = {least} is so small beside the others that its slope has no digits"
             )
         N, shifts, roots = self.moments.counts, self.moments.shifts[:, :, None], self.components.roots
         turned = roots.transpose(0, 2, 1)

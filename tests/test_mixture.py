@@ -731,7 +731,7 @@ def test_input_in_another_dress_gives_the_same_and_is_left_unchanged(
 @every_function
 def test_the_result_shares_no_memory_with_the_input(function: str) -> None:
     given = {name: value.copy() for name, value in GOOD.items()}
-    given["weights"][0] = 1e-300  # one that keeps its place, or nearly
+    given["weights"][0] = 1e-280  # one that keeps its place, or nearly
     kept = {name: value.copy() for name, value in given.items()}
     for part in arrays(CALLS[function](**given)):
         if part.ndim:
