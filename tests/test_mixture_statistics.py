@@ -337,7 +337,7 @@ def test_a_gradient_that_is_no_float_is_refused() -> None:
         taken(1e-153 * X, ([0.5, 0.5], [[0.0], [0.0]], [[[1e-300]], [[3e-308]]])).gradient()
     with pytest.raises(ValueError, match=r"^covariances\[0\] is so small that the gradient in means\[0\]"):
         taken([[0.5]] * 40, ([1.0], [[0.0]], [[[1e-307]]])).gradient()
-    with pytest.raises(ValueError, match=r"^weights\[0\] = 1e-30\d is so small that the gradient in weights"):
+    with pytest.raises(ValueError, match=r"^weights\[0\] is so small that the gradient in weights"):
         taken(np.tile(X, (10, 1)), ([1e-307], [[0.0]], [[[1.0]]])).gradient()
 
 
