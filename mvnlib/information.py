@@ -127,18 +127,12 @@ def loglik_hessian_operator(X: Any, mu: Any, Sigma: Any) -> HessianOperator:
     Examples
     --------
     >>> X = [[0, 0], [2, 0], [2, 4], [0, 4]]
-<<<<<<< HEAD
     >>> H = loglik_hessian_operator(X, *fit_normal(X))
     >>> H([1, 1], np.zeros((2, 2)))[0]
     array([-4., -1.])
     >>> H([0, 0], np.eye(2))[1]
     array([[-2.   ,  0.   ],
            [ 0.   , -0.125]])
-=======
-    >>> hessian = loglik_hessian_operator(X, *fit_normal(X))
-    >>> hessian([1, 0], np.zeros((2, 2)))[0], hessian([0, 1], np.zeros((2, 2)))[0]
-    (array([-4.,  0.]), array([ 0., -1.]))
->>>>>>> 0a22abb (Reference: the new functions of the likelihood and the statistics, an example each)
     """
     Sigma, units, L = as_scaled("Sigma", Sigma)
     d = len(Sigma)
@@ -255,7 +249,6 @@ def fisher_information_inverse(Sigma: Any) -> tuple[Array, Array]:
 
     Examples
     --------
-<<<<<<< HEAD
     How far estimates of the three entries of Sigma from one observation may vary, at least:
 
     >>> _, bound = fisher_information_inverse([[1, 0], [0, 4]])
@@ -263,16 +256,6 @@ def fisher_information_inverse(Sigma: Any) -> tuple[Array, Array]:
     array([[ 2.,  0.,  0.],
            [ 0.,  4.,  0.],
            [ 0.,  0., 32.]])
-=======
-    >>> Sigma = np.array([[2.0, 1.0], [1.0, 2.0]])
-    >>> in_mu, in_vech = fisher_information_inverse(Sigma)
-    >>> in_vech
-    array([[8., 4., 2.],
-           [4., 5., 4.],
-           [2., 4., 8.]])
-    >>> bool(np.allclose(in_vech @ fisher_information(Sigma)[1], np.eye(3)))
-    True
->>>>>>> 0a22abb (Reference: the new functions of the likelihood and the statistics, an example each)
     """
     Sigma, _ = as_positive_definite("Sigma", Sigma)
     Sigma = Sigma / 2 + Sigma.T / 2
@@ -319,24 +302,12 @@ def fisher_information_product(Sigma: Any, dmu: Any, dSigma: Any) -> tuple[Array
 
     Examples
     --------
-<<<<<<< HEAD
     >>> in_mu, in_Sigma = fisher_information_product([[1, 0], [0, 4]], dmu=[1, 1], dSigma=[[0, 1], [1, 2]])
     >>> in_mu
     array([1.  , 0.25])
     >>> in_Sigma
     array([[0.    , 0.125 ],
            [0.125 , 0.0625]])
-=======
-    >>> Sigma, dSigma = np.diag([1.0, 4.0]), np.array([[0.0, 1.0], [1.0, 4.0]])
-    >>> product_mu, product_Sigma = fisher_information_product(Sigma, [1, 1], dSigma)
-    >>> product_mu
-    array([1.  , 0.25])
-    >>> product_Sigma
-    array([[0.   , 0.125],
-           [0.125, 0.125]])
-    >>> fisher_information(Sigma)[1] @ vech(dSigma)  # the same in the free entries
-    array([0.   , 0.25 , 0.125])
->>>>>>> 0a22abb (Reference: the new functions of the likelihood and the statistics, an example each)
     """
     Sigma, units, L = as_scaled("Sigma", Sigma)
     d = len(Sigma)
@@ -397,7 +368,6 @@ def natural_gradient(
 
     Examples
     --------
-<<<<<<< HEAD
     One step leads to the estimate, from wherever it starts with the right mean:
 
     >>> X, mu, Sigma = [[0, 0], [2, 0], [2, 4], [0, 4]], [1, 2], np.array([[3, 1], [1, 2]])
@@ -405,15 +375,6 @@ def natural_gradient(
     >>> (Sigma + dSigma / 4).round(12) + 0.0
     array([[1., 0.],
            [0., 4.]])
-=======
-    From any covariance matrix one step leads to the estimate:
-
-    >>> X = [[0, 0], [2, 0], [2, 4], [0, 4]]
-    >>> mu, Sigma = [1, 2], np.array([[5.0, 3.0], [3.0, 9.0]])
-    >>> dmu, dSigma = natural_gradient(Sigma, *loglik_gradient(X, mu, Sigma))
-    >>> bool(np.allclose(Sigma + dSigma / 4, fit_normal(X)[1]))
-    True
->>>>>>> 0a22abb (Reference: the new functions of the likelihood and the statistics, an example each)
     """
     one_of("convention", convention, CONVENTIONS)
     Sigma, _ = as_positive_definite("Sigma", Sigma)

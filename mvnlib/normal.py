@@ -182,7 +182,6 @@ def loglik_and_gradient(
 
     Examples
     --------
-<<<<<<< HEAD
     >>> X, mu, Sigma = [[1, 0], [2, 3]], [0, 0], [[2, 1], [1, 2]]
     >>> value, (in_mu, in_Sigma) = loglik_and_gradient(X, mu, Sigma)
     >>> round(value, 4), in_mu.round(4)
@@ -193,14 +192,6 @@ def loglik_and_gradient(
     >>> total = NormalStatistics.from_data(X[:1]) + NormalStatistics.from_data(X[1:])
     >>> round(loglik_and_gradient(total, mu, Sigma)[0], 4)
     -7.441
-=======
-    >>> value, (in_mu, in_Sigma) = loglik_and_gradient([[1, 0], [0, 2]], [0, 0], np.eye(2))
-    >>> round(value, 4), in_mu
-    (-6.1758, array([1., 2.]))
-    >>> in_Sigma
-    array([[-0.5,  0. ],
-           [ 0. ,  1. ]])
->>>>>>> 0a22abb (Reference: the new functions of the likelihood and the statistics, an example each)
     """
     one_of("convention", convention, CONVENTIONS)
     _, units, L = as_scaled("Sigma", Sigma)

@@ -115,7 +115,6 @@ def loglik_and_gradient_factor(X: Any, mu: Any, L: Any) -> tuple[float, tuple[Ar
 
     Examples
     --------
-<<<<<<< HEAD
     >>> X, mu, L = [[1, 0], [2, 3]], [0, 0], [[1, 0], [1, 2]]
     >>> value, (in_mu, in_L) = loglik_and_gradient_factor(X, mu, L)
     >>> round(value, 4), round(loglik(X, mu, np.dot(L, np.transpose(L))), 4)
@@ -123,14 +122,6 @@ def loglik_and_gradient_factor(X: Any, mu: Any, L: Any) -> tuple[float, tuple[Ar
     >>> in_L
     array([[ 2.75,  1.25],
            [ 0.25, -0.75]])
-=======
-    >>> value, (in_mu, in_L) = loglik_and_gradient_factor([[1, 0], [0, 2]], [0, 0], np.eye(2))
-    >>> round(value, 4), in_mu
-    (-6.1758, array([1., 2.]))
-    >>> in_L
-    array([[-1.,  0.],
-           [ 0.,  2.]])
->>>>>>> 0a22abb (Reference: the new functions of the likelihood and the statistics, an example each)
     """
     L = as_square("L", L)
     d = len(L)
@@ -226,21 +217,12 @@ def loglik_and_gradient_precision(
 
     Examples
     --------
-<<<<<<< HEAD
     >>> X, mu, P = [[1, 0], [2, 3]], [0, 0], [[2, 1], [1, 2]]
     >>> value, (in_mu, in_P) = loglik_and_gradient_precision(X, mu, P)
     >>> round(value, 4), round(loglik(X, mu, np.linalg.inv(P)), 4)
     (-22.5771, -22.5771)
     >>> in_mu
     array([9., 9.])
-=======
-    >>> value, (in_mu, in_P) = loglik_and_gradient_precision([[1, 0], [0, 2]], [0, 0], np.eye(2))
-    >>> round(value, 4), in_mu
-    (-6.1758, array([1., 2.]))
-    >>> in_P
-    array([[ 0.5,  0. ],
-           [ 0. , -1. ]])
->>>>>>> 0a22abb (Reference: the new functions of the likelihood and the statistics, an example each)
     """
     one_of("convention", convention, CONVENTIONS)
     P, per, root = as_scaled("P", P)  # P is one over a square of the units of X

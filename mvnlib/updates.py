@@ -78,21 +78,12 @@ def loglik_differences(
     Examples
     --------
     >>> X, mu, Sigma = [[1, 0], [2, 3]], [0, 0], [[2, 1], [1, 2]]
-<<<<<<< HEAD
     >>> loglik_differences(X, mu, Sigma, convention="free").round(12)
     array([[-0.38888889,  0.88888889],
            [ 0.88888889,  0.27777778]])
     >>> loglik_differences(X, mu, Sigma, convention="free", step=0.1).round(4)
     array([[-0.3886,  0.8879],
            [ 0.8879,  0.281 ]])
-=======
-    >>> loglik_differences(X, mu, Sigma, convention="free").round(6)
-    array([[-0.388889,  0.888889],
-           [ 0.888889,  0.277778]])
-    >>> loglik_gradient(X, mu, Sigma, convention="free")[1].round(6)
-    array([[-0.388889,  0.888889],
-           [ 0.888889,  0.277778]])
->>>>>>> 0a22abb (Reference: the new functions of the likelihood and the statistics, an example each)
     """
     one_of("convention", convention, CONVENTIONS)
     Sigma, units, L = as_scaled("Sigma", Sigma)
