@@ -199,12 +199,16 @@ def loglik_and_gradient(
     n, s, T = sums(as_data("X", X, d), as_real("mu", mu, shape=(d,)), units)
     P = inverse_of_gram(L)
     with np.errstate(over="ignore", invalid="ignore"):  # an overflow is told of below
-        A = P @ T @ P
-        table = (A + A.T) / 4 - n / 2 * P
-        in_mu = P @ s / units
-        if is_finite(table):
-            table = rescaled(convert_gradient(table, "entrywise", convention), 1 / units)
         value = _loglik(n, T, P, _log_constant(L, units))
+        in_mu = P @ s / units
+        A = P @ T @ P
+        table = A + A.T
+        table /= 4
+        P *= n / 2  # in place: in many dimensions new arrays cost more than the sums in them
+        table -= P
+        if convention == "free" and is_finite(table):
+            table = convert_gradient(table, "entrywise", convention)
+        table = rescaled(table, 1 / units)
     require_range(value, in_mu, table)
     return value, (in_mu, table)
 

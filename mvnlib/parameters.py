@@ -132,7 +132,8 @@ def loglik_and_gradient_factor(X: Any, mu: Any, L: Any) -> tuple[float, tuple[Ar
         P = W.T @ W
         M = P @ T
         value = -n * (d / 2 * LOG_2PI + log_volume) - float(np.trace(M)) / 2
-        gradient = P @ s / units, ((M @ W.T - n * W.T).T / units).T
+        M[np.diag_indices(d)] -= n
+        gradient = P @ s / units, (W @ M.T / units).T
     require_range(value, *gradient)
     return value, gradient
 

@@ -97,7 +97,7 @@ class NormalStatistics:
         X = as_rows("X", X)
         start = as_float(X[0]).copy()
         with np.errstate(over="ignore", invalid="ignore"):  # an overflow is told of below
-            from_start = _of_rows(X, start, max(_CHUNK_BYTES // (8 * start.size), start.size))
+            from_start = _of_rows(X, start)
             found = _made(from_start.n, start + from_start.mean, from_start.scatter)
             if not np.isfinite(found.mean.sum() + found.scatter.trace()):
                 require_finite("X", X)
@@ -196,8 +196,7 @@ def sums(X: Data, mu: Array, units: Units) -> tuple[float, Array, Array]:
 
 def _sums_of_rows(X: NDArray[Any], mu: Array, units: Units) -> tuple[Array, Array]:
     n, d = X.shape
-    # No fewer rows than columns: T, added to once a chunk, would be what costs.
-    step = min(n, max(_CHUNK_BYTES // (8 * d), d))
+    step = min(n, _rows_in_chunk(d))
     origin = mu
     if d < _LONG_ROW and n > step:
         origin = np.tile(mu, (step, 1))
@@ -213,11 +212,16 @@ def _sums_of_rows(X: NDArray[Any], mu: Array, units: Units) -> tuple[Array, Arra
     return s, T
 
 
-def _of_rows(X: NDArray[Any], origin: Array, step: int) -> NormalStatistics:
+def _rows_in_chunk(d: int) -> int:
+    # Not many fewer rows than columns: T, added to once a chunk, would be what costs.
+    return max(_CHUNK_BYTES // (8 * d), 2 * d)
+
+
+def _of_rows(X: NDArray[Any], origin: Array) -> NormalStatistics:
     """Statistics of the rows x - origin."""
     n = len(X)
-    if n > step:
-        return _merged(_of_rows(X[: n // 2], origin, step), _of_rows(X[n // 2 :], origin, step))
+    if n > _rows_in_chunk(origin.size):
+        return _merged(_of_rows(X[: n // 2], origin), _of_rows(X[n // 2 :], origin))
     Y = subtract(X, origin, np.empty(X.shape))
     mean = np.full(n, 1 / n) @ Y
     Y -= mean

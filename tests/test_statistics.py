@@ -256,8 +256,8 @@ def test_sums_about_a_point_far_beyond_are_refused_and_not_infinite() -> None:
 
 @pytest.mark.parametrize("d", [1, 2, 255, 256, 300])
 def test_chunks_and_long_rows_leave_no_seam_in_the_sums(d: int) -> None:
-    """A chunk is half a megabyte, and no fewer rows than columns."""
-    step = max((1 << 19) // (8 * d), d)
+    """A chunk is half a megabyte, and no fewer rows than twice the columns."""
+    step = max((1 << 19) // (8 * d), 2 * d)
     for n in (step - 1, step, step + 1, 2 * step + 3):
         rng = np.random.default_rng(n)
         X, mu = rng.integers(-8, 8, size=(n, d)).astype(float), rng.integers(-8, 8, size=d).astype(float)
