@@ -14,6 +14,9 @@ _LOG_2PI = float(np.log(2 * np.pi))
 #: Pivots above this, variances being about one, are those of a matrix far from singular.
 _CLEAR = 1e-4
 
+#: Overflow is found out by what is not finite in the end; underflow is zero.
+quiet = np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore")
+
 
 @dataclass(frozen=True, eq=False)
 class Components:
@@ -38,6 +41,7 @@ class Components:
         return Components(*parameters, self.roots, self.log_scales)
 
 
+@quiet
 def checked(weights: Any, means: Any, covariances: Any) -> Components:
     """The components of the public functions' arguments, or an error that names the argument."""
     weights = as_real("weights", weights, ndim=1)
@@ -52,8 +56,7 @@ def checked(weights: Any, means: Any, covariances: Any) -> Components:
         raise ValueError("weights must not all be zero")
     units, factors = _factored(covariances)
     roots = np.divide(inverse_of_lower(factors), units[:, None, :], order="C")
-    with np.errstate(divide="ignore"):
-        log_scales = np.log(weights) - d / 2 * _LOG_2PI
+    log_scales = np.log(weights) - d / 2 * _LOG_2PI
     log_scales -= np.log(np.diagonal(factors, axis1=1, axis2=2) * units).sum(axis=1)
     return Components(weights, means, covariances, roots, log_scales)
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mvnlib._components import Components, buffer_length
+from mvnlib._components import Components, buffer_length, quiet
 from mvnlib._moments import Moments
 from mvnlib._natural import Natural
 from mvnlib._scaling import Array
@@ -30,11 +30,8 @@ _FAINT = log(LEAST_SHARE)
 
 Form = Natural | Whitened
 
-#: Overflow is found out by what is not finite in the end; underflow is zero.
-_quiet = np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore")
 
-
-@_quiet
+@quiet
 def responsibilities(X: NDArray[Any], components: Components) -> Array:
     """Responsibilities of the components for the rows, (n, K)."""
     seen = _seen(components)
@@ -44,14 +41,14 @@ def responsibilities(X: NDArray[Any], components: Components) -> Array:
     return result
 
 
-@_quiet
+@quiet
 def loglik(X: NDArray[Any], components: Components) -> float:
     """Log-likelihood of the rows."""
     forms = _forms(X, components.those(_seen(components)))
     return as_loglik(sum(value for _, value, _, _ in _chunks(X, forms)))
 
 
-@_quiet
+@quiet
 def loglik_and_moments(X: NDArray[Any], components: Components) -> tuple[float, Moments]:
     """Log-likelihood of the rows, and their moments weighted by responsibility."""
     seen = _seen(components)

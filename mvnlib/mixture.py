@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mvnlib import _expectation
-from mvnlib._components import Components, checked
+from mvnlib._components import Components, checked, quiet
 from mvnlib._moments import Moments
 from mvnlib._progress import progress
 from mvnlib._scaling import Array, inverse_of_lower
@@ -291,6 +291,7 @@ class MixtureStatistics:
         """The covariances (K, d, d) at which the responsibilities were taken."""
         return self.components.covariances
 
+    @quiet
     def __add__(self, other: MixtureStatistics) -> MixtureStatistics:
         """Statistics of both sets of rows together."""
         if not isinstance(other, MixtureStatistics):
@@ -304,8 +305,7 @@ class MixtureStatistics:
                 )
             if not np.array_equal(mine, theirs):
                 raise ValueError(f"statistics taken at different {name} do not add")
-        with np.errstate(over="ignore", invalid="ignore"):
-            moments = self.moments + other.moments
+        moments = self.moments + other.moments
         if not is_finite(moments.covariances):
             raise ValueError("statistics of rows so far apart do not add: their covariances overflow")
         loglik = _expectation.as_loglik(self.loglik + other.loglik)
@@ -315,6 +315,7 @@ class MixtureStatistics:
         """Nothing, 0, added to statistics changes nothing: so ``sum`` adds them."""
         return self if isinstance(other, int) and other == 0 else NotImplemented
 
+    @quiet
     def gradient(self, convention: str = "entrywise") -> tuple[Array, Array, Array]:
         """Gradient of the log-likelihood in weights, means and covariances: :func:`mixture_gradient`.
 
@@ -334,17 +335,16 @@ class MixtureStatistics:
             )
         N, shifts, roots = self.moments.counts, self.moments.shifts[:, :, None], self.components.roots
         turned = roots.transpose(0, 2, 1)
-        with np.errstate(over="ignore", invalid="ignore"):
-            in_weights = N / self.weights
-            shifts = roots @ shifts
-            in_means = N[:, None] * (turned @ shifts)[:, :, 0]
-            Z = roots @ self.moments.covariances @ turned
-            Z += shifts * shifts.transpose(0, 2, 1)
-            Z -= np.eye(Z.shape[1])
-            quarters = N[:, None, None] / 4 * (turned @ Z @ roots)
-            tables = quarters + quarters.transpose(0, 2, 1)
-            # Twice, as the free table has them off the diagonal.
-            slopes = {"weights": in_weights, "means": in_means, "covariances": 2 * tables}
+        in_weights = N / self.weights
+        shifts = roots @ shifts
+        in_means = N[:, None] * (turned @ shifts)[:, :, 0]
+        Z = roots @ self.moments.covariances @ turned
+        Z += shifts * shifts.transpose(0, 2, 1)
+        Z -= np.eye(Z.shape[1])
+        quarters = N[:, None, None] / 4 * (turned @ Z @ roots)
+        tables = quarters + quarters.transpose(0, 2, 1)
+        # Twice, as the free table has them off the diagonal.
+        slopes = {"weights": in_weights, "means": in_means, "covariances": 2 * tables}
         for name, slope in slopes.items():
             if not is_finite(slope):
                 k = int(np.argmin(np.isfinite(slope.reshape(N.size, -1)).all(axis=1)))
@@ -353,6 +353,7 @@ class MixtureStatistics:
         tables = convert_gradient(tables.transpose(1, 2, 0), "entrywise", convention).transpose(2, 0, 1)
         return in_weights, in_means, tables
 
+    @quiet
     def em_step(self) -> tuple[Array, Array, Array, float]:
         """Parameters after one EM step, and the log-likelihood of those before: :func:`mvnlib.em_step`.
 
@@ -496,6 +497,7 @@ def _rows_and_components(
     return as_rows("X", X, mixture.means.shape[1]), mixture
 
 
+@quiet
 def _singular(covariances: Array, noise: Array) -> NDArray[np.intp]:
     """Which covariances, of rows rounded at ``noise``, are singular as far as rounding can tell."""
     deviations = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
@@ -504,6 +506,7 @@ def _singular(covariances: Array, noise: Array) -> NDArray[np.intp]:
     return np.flatnonzero((deviations <= noise).any(axis=1) | (lowest <= 8 * noise.size * _EPS))
 
 
+@quiet
 def _spread_rows(X: Array, root: Array, K: int, rng: np.random.Generator) -> Array:
     """K rows of X, each drawn with probability proportional to its squared Mahalanobis distance from those
     before."""
