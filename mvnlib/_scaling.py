@@ -28,9 +28,9 @@ def units_of(deviations: Array) -> Units:
 
 
 def powers_of_two(deviations: Array) -> Array:
-    """Powers of two u with deviations / u between 1/2 and 1; of 0 it is 1."""
+    """Powers of two u with deviations / u between 1/2 and 1; of 0 it is 1, and u and 1 / u are floats."""
     _, exponents = np.frexp(deviations)
-    powers: Array = np.ldexp(1.0, exponents)
+    powers: Array = np.ldexp(1.0, np.clip(exponents, -1022, 1023))
     return powers
 
 

@@ -35,6 +35,13 @@ def test_of_nothing_the_unit_is_one() -> None:
     assert np.array_equal(powers_of_two(np.array([0.0, 0.75])), [1.0, 1.0])
 
 
+def test_a_unit_and_one_over_it_are_floats_at_both_ends_of_the_range() -> None:
+    ends = np.array([5e-324, np.finfo(float).tiny, np.finfo(float).max])
+    units = powers_of_two(ends)
+    assert np.array_equal(units, [2.0**-1022, 2.0**-1021, 2.0**1023])
+    assert np.isfinite(1 / units).all()
+
+
 @pytest.mark.parametrize("exponent", [127, -127])
 def test_tame_deviations_need_no_units(exponent: int) -> None:
     assert units_of(np.array([1.0, 2.0**exponent])) == 1.0

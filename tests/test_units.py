@@ -196,6 +196,14 @@ def scaled(part: np.ndarray, kind: Callable[[np.ndarray], Any], a: np.ndarray) -
     return part
 
 
+def outcome(call: Callable[..., Any], *arguments: Any) -> tuple[Any, str]:
+    """What a call returns, or what it says in refusing."""
+    try:
+        return call(*arguments), ""
+    except ValueError as error:
+        return None, str(error)
+
+
 def as_tuple(value: Any) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,)
 
@@ -219,6 +227,29 @@ def test_powers_of_two_as_units_change_no_digit(case: str, n: int, seed: int, k:
             assert (np.abs(found - expected) <= rounding(1e3) * deviations[:, None] * deviations).all()
         else:
             assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("case", CASES)
+@given(
+    n=st.integers(1, 6),
+    seed=seeds,
+    k=st.lists(
+        st.sampled_from([-1074, -1000, -600, -530, -500, 0, 500, 505, 512, 600, 1000]), min_size=1, max_size=3
+    ),
+)
+@example(n=2, seed=0, k=[511])
+@example(n=2, seed=0, k=[-537])
+@example(n=2, seed=0, k=[300, -300])
+def test_at_any_scale_a_result_is_finite_or_refused(case: str, n: int, seed: int, k: list[int]) -> None:
+    """No warning from within, and no infinity, though the arguments be at the ends of the range or beyond."""
+    call, _ = CASES[case]
+    with np.errstate(all="ignore"):
+        there = moved(draw(n, len(k), seed), np.ldexp(1.0, k), np.zeros(len(k)))
+    kept = {name: value.copy() for name, value in there.items()}
+    parts, refusal = outcome(call, there)
+    assert refusal or all(np.isfinite(part).all() for part in as_tuple(parts))
+    for name, value in there.items():
+        assert np.array_equal(value, kept[name], equal_nan=True)
 
 
 @given(n=st.integers(1, 6), seed=seeds, k=st.lists(st.integers(-490, 490), min_size=1, max_size=4))
@@ -316,14 +347,6 @@ def precisely(X: np.ndarray, mu: np.ndarray, Sigma: np.ndarray) -> tuple[Any, An
 def agrees(found: float, exact: Any, allowed: Any) -> bool:
     """Within what is allowed, or within the smallest floats."""
     return bool(abs(mpmath.mpf(found) - exact) <= allowed + mpmath.mpf(2) ** -1070)
-
-
-def outcome(call: Callable[..., Any], *arguments: Any) -> tuple[Any, str]:
-    """What a call returns, or what it says in refusing."""
-    try:
-        return call(*arguments), ""
-    except ValueError as error:
-        return None, str(error)
 
 
 @given(
@@ -460,6 +483,24 @@ def test_what_no_float_can_hold_is_refused_and_not_infinite(case: str) -> None:
 def test_a_point_a_million_deviations_away_still_has_a_log_density() -> None:
     assert np.array_equal(logpdf([[2.0**20]], [0.0], [[1.0]]), [-(2.0**39) - np.log(2 * np.pi) / 2])
     assert logpdf([[1e153]], [0.0], [[1.0]])[0] == pytest.approx(-5e305)
+
+
+@pytest.mark.parametrize("S", [5e-324, 1e-308, 1e308, 1.7e308])
+def test_the_smallest_and_the_largest_variance_a_float_can_hold_are_taken(S: float) -> None:
+    exact = -(np.log(2 * np.pi) + np.log(S)) / 2
+    assert logpdf([[3.0]], [3.0], [[S]])[0] == pytest.approx(exact, rel=1e-14)
+    assert loglik([[3.0]], [3.0], [[S]]) == pytest.approx(exact, rel=1e-14)
+
+
+def test_the_smallest_and_the_largest_factor_a_float_can_hold_are_taken() -> None:
+    large = 1.7e308
+    value, (in_mu, in_L) = loglik_and_gradient_factor([[large], [0.0]], [0.0], [[large]])
+    assert value == pytest.approx(-np.log(2 * np.pi) - 2 * np.log(large) - 0.5, rel=1e-14)
+    assert in_mu[0] == pytest.approx(1 / large, rel=1e-12)
+    assert in_L[0, 0] == pytest.approx(-1 / large, rel=1e-12)
+    assert loglik_and_gradient_factor([[0.0]], [0.0], [[1e-300]])[0] == pytest.approx(689.8565, rel=1e-6)
+    with pytest.raises(ValueError, match=r"gradient .* overflows"):
+        loglik_and_gradient_factor([[0.0]], [0.0], [[5e-324]])
 
 
 def test_a_tiny_asymmetry_in_large_units_is_seen_beside_larger_entries() -> None:

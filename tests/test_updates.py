@@ -127,6 +127,11 @@ def test_a_step_is_taken_up_to_the_nearest_singular_matrix_and_not_beyond(
         loglik_differences(X, mu, Sigma, convention=convention, step=1.01 / room)
 
 
+def test_a_step_onto_a_singular_matrix_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^step must stay below 4, .* but it is 4"):
+        loglik_differences([[1.0]], [0.0], [[4.0]], step=4.0)
+
+
 def test_the_default_convention_is_entrywise_and_only_a_keyword() -> None:
     X, mu, Sigma = draw(4, 3, 0)
     entrywise = loglik_differences(X, mu, Sigma, convention="entrywise")
