@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from ._validation import Array
+from .conventions import convert_gradient
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,11 @@ MISTAKES = (
         lambda G, S: G + _transposed(G),
     ),
     Mistake(
+        "diagonal_doubled",
+        "the diagonal is twice what it should be: G + G^T counts it twice, so diag(G) must be taken off once",
+        lambda G, S: G + _diagonal(G),
+    ),
+    Mistake(
         "off_diagonal_doubled",
         "the off-diagonal entries are twice what they should be: that counts S_ij and S_ji as moving "
         "together, which is the free convention",
@@ -122,11 +128,14 @@ MISTAKES = (
 )
 
 
-def recognise(candidate: Array, right: Array, S: Array, rtol: float = 1e-5) -> Mistake | None:
+def recognise(
+    candidate: Array, right: Array, S: Array, convention: str = "entrywise", rtol: float = 1e-5
+) -> Mistake | None:
     """Return the first mistake of the catalogue that turns the right table into the candidate.
 
     A mistake that changes nothing here (a transpose of a symmetric table) is passed over, as is one that has
-    no meaning for the shape or the point.
+    no meaning for the shape or the point.  Where the tables are `free`, a mistake about the terms of the
+    gradient is planted there, before the table is made of it.
     """
     atol = rtol * max(float(np.abs(candidate).max()), float(np.abs(right).max()))
 
@@ -137,7 +146,11 @@ def recognise(candidate: Array, right: Array, S: Array, rtol: float = 1e-5) -> M
         return None
     for mistake in MISTAKES:
         try:
-            wrong = mistake.plant(right, S)
+            if convention == "free" and mistake.fit != "exact":
+                gradient = convert_gradient(right, "free", "frobenius")
+                wrong = convert_gradient(mistake.plant(gradient, S), "frobenius", "free")
+            else:
+                wrong = mistake.plant(right, S)
         except (ValueError, IndexError):  # LinAlgError is a ValueError
             continue
         if wrong.shape != right.shape or not np.isfinite(wrong).all() or close(wrong, right):

@@ -209,7 +209,7 @@ def check_gradient(
             notes = _off_symmetry(f, candidate, S)
     else:
         message = _complaints(claimed, referee, convention, S)
-        mistake = recognise(claimed, referee.table, S)
+        mistake = recognise(claimed, referee.table, S, convention)
         if mistake:
             message.append(f"It looks like this: {mistake.hint}.")
         if others:

@@ -315,7 +315,11 @@ def convert_gradient(G: ArrayLike, source: str, target: str) -> Array:
         symmetric = table * _per_entry(table, 1.0, 0.5)
     else:
         symmetric = table.copy()
-    return symmetric if target == "frobenius" else symmetric * _per_entry(table, 1.0, 2.0)
+    if target == "frobenius":
+        return symmetric
+    with np.errstate(over="ignore"):
+        free = symmetric * _per_entry(table, 1.0, 2.0)
+    return as_real("the free table of G", free)
 
 
 def pair(gradient: ArrayLike, dS: ArrayLike, convention: str) -> float | Array:
@@ -366,7 +370,8 @@ def pair(gradient: ArrayLike, dS: ArrayLike, convention: str) -> float | Array:
         )
     if convention == "free":
         direction = np.tril(direction)
-    df = np.tensordot(direction, table, axes=direction.ndim)
+    with np.errstate(over="ignore", invalid="ignore"):
+        df = as_real("df", np.tensordot(direction, table, axes=direction.ndim))
     return float(df) if df.ndim == 0 else df
 
 

@@ -265,6 +265,12 @@ def fd_differential(
         zero = np.zeros(g.at.shape)[()]
         return (zero, zero) if return_error else zero
     h = step_for(X, scheme, g.eps) / size if step is None else as_positive("step", step)
+    if (
+        step is not None
+        and scheme != "complex"
+        and np.abs((X + h * E - X) - h * E).max() > h * np.abs(E).max() / 20
+    ):
+        raise ValueError(f"step {h:g} is lost in rounding beside the entries of S; pass a larger step")
     if scheme == "complex":
         slope, error = complex_slope_along(g, X, E, h, return_error)
         check_complex(g, X, E, slope)

@@ -459,6 +459,8 @@ def fit_mixture(
     as_generator("rng", rng)
     as_positive("tol", tol)
     max_iter = as_dimension("max_iter", max_iter)
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be a function or None, not {callback!r}")
     if n < K:
         raise ValueError(f"X has {n} rows, too few for {K} components")
     everything = NormalStatistics.from_data(X)
@@ -473,7 +475,9 @@ def fit_mixture(
             *following, value = em_step(X, *parameters)
             history.append(value)
             show(value)
-            if callback is not None and callback(iteration, parameters, value):
+            if callback is not None and callback(
+                iteration, (parameters[0].copy(), parameters[1].copy(), parameters[2].copy()), value
+            ):
                 break
             if len(history) > 1 and history[-1] - history[-2] < tol * n:
                 converged = True

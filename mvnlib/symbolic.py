@@ -78,8 +78,11 @@ def derivative(f: Any, S: Any, convention: str = "entrywise") -> Any:
 
     Raises
     ------
+    TypeError
+        If ``f`` is not a scalar SymPy expression.
     ValueError
-        If the convention does not fit the symbols of ``S``: with tied entries no entry can move alone.
+        If the convention does not fit the symbols of ``S`` (with tied entries no entry can move alone), or
+        ``f`` has a symbol that only shares its name with an entry of ``S``.
 
     Notes
     -----
@@ -94,6 +97,7 @@ def derivative(f: Any, S: Any, convention: str = "entrywise") -> Any:
     """
     one_of("convention", convention, CONVENTIONS)
     S = np.asarray(S, dtype=object)
+    _require_own_symbols(f, S)
     tied = len({entry for entry in S.flat if entry != 0}) < sum(entry != 0 for entry in S.flat)
     if convention == "entrywise" and tied:
         raise ValueError(
@@ -111,6 +115,19 @@ def derivative(f: Any, S: Any, convention: str = "entrywise") -> Any:
         off_diagonal = ~np.eye(S.shape[0], dtype=bool)
         table[off_diagonal] = table[off_diagonal] / 2
     return table
+
+
+def _require_own_symbols(f: Any, S: Any) -> None:
+    """Refuse what SymPy would differentiate to zero: a symbol is another one if its assumptions differ."""
+    if not isinstance(f, sympy.Expr):
+        raise TypeError(f"f must be a SymPy expression in the symbols of S, not {f!r}")
+    own = {str(symbol): symbol for entry in S.flat for symbol in sympy.sympify(entry).free_symbols}
+    for symbol in f.free_symbols:
+        if symbol != own.get(str(symbol), symbol):
+            raise ValueError(
+                f"f contains a symbol {symbol} that is not the entry {symbol} of S: they have one name but other "
+                "assumptions, and SymPy would take the derivative to be zero; make f of the entries of S"
+            )
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,10 @@ def test_mistakes_at_a_symmetric_point_are_caught_where_they_change_the_table(ma
     f, gradient = make(3)
     S = point(3, 5)
     G = convert_gradient(gradient(S), "entrywise", convention)
-    wrong = mistake.plant(G, S)
+    if convention == "free" and mistake.fit != "exact":  # it is made in the gradient, before its table
+        wrong = convert_gradient(mistake.plant(gradient(S), S), "frobenius", "free")
+    else:
+        wrong = mistake.plant(G, S)
     verdict = check_gradient(f, wrong, S, convention)
     if np.abs(wrong - G).max() < 1e-9:
         assert verdict.correct
@@ -580,3 +583,30 @@ def test_a_derivation_is_checked_alike_every_time_and_elsewhere_on_request():
     first, second, third = seen[0], seen[len(seen) // 3], seen[2 * len(seen) // 3]
     assert_array_equal(first, second)
     assert (first != third).any()
+
+
+@pytest.mark.parametrize("d", [2, 3])
+def test_wrong_free_tables_are_recognised_by_what_is_wrong_with_the_gradient(rng, d):
+    S, n = positive_definite.draw(rng, d), 7
+    P, T = np.linalg.inv(S), positive_definite.draw(rng, d)
+    data, right = P @ T @ P / 2, -n / 2 * P + P @ T @ P / 2
+
+    def f(S):
+        return -0.5 * (n * np.linalg.slogdet(S)[1] + np.vdot(np.linalg.inv(S), T))
+
+    def free(G):
+        return convert_gradient(G, "frobenius", "free")
+
+    for table, mistake in (
+        (free(-n / 2 * P), "only_the_log_det"),
+        (free(data), "log_det_missing"),
+        (free(-P / 2 + data), "log_det_missing"),
+        (free(3 * right), "factor"),
+        (right + right.T, "diagonal_doubled"),
+        (right, "off_diagonal_halved"),
+    ):
+        verdict = check_gradient(f, table, S, "free")
+        assert not verdict.correct
+        assert verdict.mistake == mistake
+    logdet = check_gradient(lambda S: np.linalg.slogdet(S)[1], P + P.T, S, "free")
+    assert logdet.mistake == "diagonal_doubled"

@@ -233,3 +233,17 @@ def test_an_unknown_convention_is_answered_with_the_known_ones():
     ):
         with pytest.raises(ValueError, match="'entrywise', 'frobenius', 'free'"):
             call()
+
+
+def test_a_table_or_a_pairing_that_overflows_is_an_error():
+    huge = np.full((2, 2), 1e308)
+    with pytest.raises(ValueError, match="free table of G must be finite"):
+        convert_gradient(huge, "frobenius", "free")
+    with pytest.raises(ValueError, match="df must be finite"):
+        pair(huge, 10 * np.eye(2), "entrywise")
+
+
+def test_a_table_that_is_not_symmetric_is_no_table_of_a_symmetric_matrix():
+    for convention in ("frobenius", "free"):
+        with pytest.raises(ValueError, match="symmetric"):
+            pair([[1.0, 1.0], [1.0 + 1e-6, 1.0]], np.eye(2), convention)

@@ -481,3 +481,21 @@ def test_integers_are_read_as_floats_and_no_warning_is_left_behind():
         warnings.simplefilter("error")
         assert_allclose(fd_gradient(logdet, [[2, 0], [0, 4]]), np.diag([0.5, 0.25]), atol=1e-9)
         assert isinstance(fd_gradient(lambda S: int(S[0, 0] > 0), np.eye(2, dtype=int)), np.ndarray)
+
+
+def test_a_step_that_rounding_swallows_or_changes_is_refused():
+    with pytest.raises(ValueError, match="step 1e-15 is lost in rounding"):
+        fd_differential(lambda x: x, 1.0, 1.0, step=1e-15)
+    assert fd_differential(lambda x: x, 1.0, 1.0, step=2.0**-48) == 1.0
+    assert fd_differential(np.linalg.det, np.eye(2), np.eye(2), "complex", step=1e-20) == 2.0
+    for scheme in ("forward", "central", "richardson"):
+        with pytest.raises(ValueError, match="step 1e-20 is lost in rounding"):
+            fd_differential(np.linalg.det, np.eye(2), np.eye(2), scheme, step=1e-20)
+
+
+def test_a_sweep_measures_errors_relative_to_the_differential():
+    S = positive_definite(3, 0)
+    sweep, scaled = (
+        step_sweep(lambda S, c=c: c * np.linalg.slogdet(S)[1], S, S, exact=3.0 * c) for c in (1.0, 2.0**20)
+    )
+    assert_array_equal(sweep.errors["central"], scaled.errors["central"])

@@ -750,3 +750,16 @@ def test_units_do_not_matter_however_small_or_large(scale: float, faithful: np.n
     assert_close(scaled.covariances / scale / scale, fit.covariances, 1e-9)
     gradient = mixture_gradient(faithful * scale, scaled.weights, scaled.means, scaled.covariances)
     assert all(np.isfinite(part).all() for part in gradient)
+
+
+def test_a_callback_is_a_function_and_gets_copies() -> None:
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    with pytest.raises(TypeError, match="callback must be a function"):
+        fit_mixture(X, 2, rng=np.random.default_rng(0), callback=3)  # type: ignore[arg-type]
+    plain = fit_mixture(X, 2, rng=np.random.default_rng(0))
+
+    def careless(iteration: int, parameters: tuple[Any, Any, Any], value: float) -> None:
+        for part in parameters:
+            part.fill(0)
+
+    assert fit_mixture(X, 2, rng=np.random.default_rng(0), callback=careless).history == plain.history

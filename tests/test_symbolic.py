@@ -443,3 +443,13 @@ def test_printed_numbers_are_exact() -> None:
     code = javascript("normal_logpdf_x", 2)
     assert "Math.PI" in code
     assert "0.918" not in code
+
+
+def test_a_symbol_of_the_same_name_that_is_another_is_refused():
+    S = symbols("symmetric", "S", 2)
+    with pytest.raises(ValueError, match="have one name"):
+        derivative(sympy.Symbol("S_11") ** 2, S, "free")
+    for f in ("S_11**2", S):
+        with pytest.raises(TypeError, match="f must be a SymPy expression"):
+            derivative(f, S, "free")
+    assert derivative(sympy.Symbol("t") * S[0, 1], S, "free")[1, 0] == sympy.Symbol("t")
