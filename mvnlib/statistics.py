@@ -71,8 +71,18 @@ class NormalStatistics:
             raise ValueError(
                 f"scatter must have no negative diagonal, but scatter[{i}, {i}] = {variances[i]}"
             )
-        as_symmetric("scatter", scatter, deviations=np.sqrt(variances))
-        self._hold(n, mean, scatter)
+        lengths = np.sqrt(variances)
+        as_symmetric("scatter", scatter, deviations=lengths)
+        excess = np.abs(scatter) / np.where(lengths, lengths, 1.0)[:, None] - (1 + 1e-12) * lengths
+        if (excess > 0).any():
+            i, j = (int(k) for k in np.argwhere(excess > 0)[0])
+            raise ValueError(
+                f"scatter must be a sum of squares, but scatter[{i}, {j}] = {scatter[i, j]} beside "
+                f"{variances[i]} and {variances[j]} on the diagonal"
+            )
+        if n == 0 and scatter.any():
+            raise ValueError(f"scatter of no rows must be zero, but its trace is {variances.sum()}")
+        self._hold(n, mean.copy(), scatter.copy())
 
     def _hold(self, n: float, mean: Array, scatter: Array) -> NormalStatistics:
         for name, value in (("n", n), ("mean", mean), ("scatter", scatter)):

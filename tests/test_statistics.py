@@ -643,3 +643,19 @@ def test_the_largest_number_of_rows_that_do_not_span_the_space_has_no_estimate(d
         with pytest.raises(np.linalg.LinAlgError, match="likelihood is unbounded"):
             fit_normal(X[:-1])
         fit_normal(X)
+
+
+def test_statistics_keep_their_own_numbers_and_refuse_what_no_data_have() -> None:
+    mean, scatter = np.zeros(2), np.eye(2)
+    held = NormalStatistics(5, mean, scatter)
+    mean[0], scatter[0, 0] = 7, 7
+    assert held.mean[0] == 0
+    assert held.scatter[0, 0] == 1
+    with pytest.raises(ValueError, match=r"scatter\[0, 1\] = 5.0 beside 1.0 and 1.0"):
+        NormalStatistics(2, [0, 0], [[1, 5], [5, 1]])
+    with pytest.raises(ValueError, match=r"scatter\[1, 0\] = 1e-300 beside 1.0 and 0.0"):
+        NormalStatistics(2, [0, 0], [[0, 1e-300], [1e-300, 1]])
+    with pytest.raises(ValueError, match="scatter of no rows must be zero"):
+        NormalStatistics(0, [0], [[5.0]])
+    NormalStatistics(2, [0, 0], [[1, -1], [-1, 1]])
+    NormalStatistics(2, [0, 0], [[0, 0], [0, 1e300]])
