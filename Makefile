@@ -7,10 +7,10 @@ PORT ?= 8000
 # Where this is set, every start of Python would compile its packages again: 10 s a build.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help env book test lab serve shot lock clean
+.PHONY: help env book test lab serve bench accuracy shot lock clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 env:
 	@sh tools/env.sh
@@ -34,6 +34,12 @@ lab: book  ## open the chapters as notebooks in JupyterLab (your copies, in note
 serve: book  ## serve the built book on http://localhost:8000 (PORT=... for another)
 	@echo "Serving on http://localhost:$(PORT)/ (Ctrl-C stops it)"
 	@$(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+bench: env  ## time mvnlib beside other libraries; some minutes (ARGS=--quick, ARGS=--help)
+	@$(PY) -m benchmarks $(ARGS)
+
+accuracy: env  ## compare mvnlib with references of fifty digits; some minutes
+	@$(PY) -m benchmarks.accuracy
 
 shot: book  ## take the README's picture again
 	@$(PY) tools/screenshot.py

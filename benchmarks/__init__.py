@@ -1,0 +1,1 @@
+"""The same computation by mvnlib and by other libraries, timed in one run: ``python -m benchmarks``."""
