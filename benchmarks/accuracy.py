@@ -47,7 +47,9 @@ EPS = float(np.finfo(float).eps)
 #: Equal rows are rounded equally, and errors that all have one sign do not cancel in a sum: it is the harder case.
 DIFFERENT = 60
 WHERE = ("near", "far from the origin", "far from the mean", "far along the axis")
-OF_MIXTURES = ("near", "far from the origin", "far from the mean", "far apart")
+#: Distances between the components of a mixture, in their largest standard deviations.
+APART = {"apart": 1e2, "far apart": 1e3}
+OF_MIXTURES = ("near", "far from the origin", "far from the mean", "apart", "far apart")
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,8 +204,8 @@ def mixture_errors(condition: float, d: int, n: int, where: str = "near", seed: 
     means, weights = rng.standard_normal((K, d)), np.array([0.5, 0.3, 0.2])
     if where == "far from the origin":
         means += 1e8
-    if where == "far apart":
-        means *= 1e3
+    if where in APART:
+        means *= APART[where]
     m = min(n, DIFFERENT)
     different = np.stack([means[k] + drawn[k][1] @ rng.standard_normal(d) for k in rng.integers(K, size=m)])
     if where == "far from the mean":

@@ -44,13 +44,18 @@ def test_results_about_one_normal_are_as_exact_as_the_conditioning_allows(
     assert not {name: error for name, error in errors.items() if not error <= UNITS[name]}
 
 
+#: An EM step may take its fast form while what cancels in it stays below this many roundings.
+FAST_FORM = 1e5
+
+
 @pytest.mark.parametrize("where", OF_MIXTURES)
 @pytest.mark.parametrize(("condition", "d", "n"), GRID)
-def test_results_about_a_mixture_are_as_exact_as_the_conditioning_allows(
+def test_results_about_a_mixture_are_as_exact_as_the_conditioning_and_the_fast_form_allow(
     condition: float, d: int, n: int, where: str
 ) -> None:
     errors = mixture_errors(condition, d, n, where, seed=7)
-    assert not {name: error for name, error in errors.items() if not error <= UNITS[name]}
+    allowed = dict.fromkeys(errors, FAST_FORM) if where == "apart" else UNITS
+    assert not {name: error for name, error in errors.items() if not error <= allowed[name]}
 
 
 def test_the_units_are_not_so_large_that_every_error_would_pass() -> None:
