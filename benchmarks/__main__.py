@@ -25,6 +25,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 from benchmarks.cases import CASES, Case
@@ -58,7 +59,7 @@ def options() -> argparse.Namespace:
     )
     add("--threads", type=int, nargs="+", default=[1, 2], help="numbers of BLAS threads (1 2)")
     add("--quick", action="store_true", help="a twentieth of the rows, and fewer rounds")
-    add("--seconds", type=float, help="time for each case and size (1.5, quick 0.2)")
+    add("--seconds", type=float, help="time for each case and size (1, quick 0.2)")
     add(
         "--output",
         type=Path,
@@ -129,7 +130,7 @@ def main() -> None:
         print(
             f"Other work is running (load {found['load']:.1f}): the figures will be rough.", file=sys.stderr
         )
-    seconds = chosen.seconds or (0.2 if chosen.quick else 1.5)
+    seconds = chosen.seconds or (0.2 if chosen.quick else 1.0)
     cases = [case for case in CASES if case.name in chosen.case or not chosen.case]
     rows = []
     for threads in chosen.threads:
@@ -146,6 +147,8 @@ def main() -> None:
     print(table(results))
     write(results, chosen.output)
     plot = chosen.output.with_suffix(".svg")
+    plt.switch_backend("svg")
+    plt.style.use("mvnlib.book")
     draw(results).savefig(plot)
     print(f"\n{chosen.output.name} and {plot.name} are written ({time.perf_counter() - begun:.0f} s).")
 

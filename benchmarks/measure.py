@@ -18,6 +18,8 @@ Call = Callable[[], Any]
 SAMPLE = 0.004
 #: What takes longer than this is timed once.
 SLOW = 3.0
+#: Rounds beyond this tell nothing new.
+MOST = 41
 
 
 class Disagreement(AssertionError):
@@ -89,21 +91,24 @@ def clock(call: Call, times: int = 1) -> float:
 def race(calls: Mapping[str, Call], budget: float, pause: float = 0.0) -> dict[str, list[float]]:
     """Seconds of each call, in rounds: in every round each has its turn, so what slows the machine slows all.
 
-    ``budget`` is the time to spend in seconds, on at least 5 rounds.  ``pause`` is waited before each turn: the
-    idle threads of one library spin for a while, on the cores of the next.
+    ``budget`` is the time to spend in seconds, but for 5 rounds, or 3 if they take very long.  ``pause`` is waited
+    before each turn: the idle threads of one library spin for a while, on the cores of the next.
     """
     with without_collector():
         once = {name: clock(call) for name, call in calls.items()}  # also the last of what is done only once
         quick = [name for name in calls if once[name] < SLOW]
         times = {name: max(1, round(SAMPLE / max(once[name], 1e-9))) for name in quick}
-        a_round = sum(once[name] * times[name] + pause for name in quick)
-        rounds = int(np.clip(budget / max(a_round, 1e-9), 5, 41)) if quick else 0
         seconds: dict[str, list[float]] = {name: [] for name in quick}
-        for k in range(rounds):
-            first = k % len(quick)
+        begun, rounds = time.perf_counter(), 0
+        while quick and rounds < MOST:
+            spent = time.perf_counter() - begun
+            if spent > budget and rounds >= (5 if spent < max(SLOW, 5 * budget) else 3):
+                break
+            first = rounds % len(quick)
             for name in quick[first:] + quick[:first]:
                 time.sleep(pause)
                 seconds[name].append(clock(calls[name], times[name]))
+            rounds += 1
     return {name: seconds.get(name, [once[name]]) for name in calls}
 
 
@@ -114,8 +119,8 @@ def ratio(numerator: list[float], denominator: list[float]) -> float:
     return statistics.median(numerator) / statistics.median(denominator)
 
 
-def extra_memory(call: Call) -> tuple[int, int]:
-    """Bytes that NumPy and Python held at the worst moment of a call, its result not counted; those of the result."""
+def extra_memory(call: Call) -> int:
+    """Bytes that NumPy and Python held at the worst moment of a call; its result, if it is new, does not count."""
     gc.collect()
     tracemalloc.start()
     try:
@@ -125,4 +130,4 @@ def extra_memory(call: Call) -> tuple[int, int]:
     finally:
         tracemalloc.stop()
     size = sum(part.nbytes for part in parts(result))
-    return max(0, peak - before - min(size, after - before)), size
+    return max(0, peak - before - min(size, after - before))

@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -103,6 +105,16 @@ require("readline").createInterface({input: process.stdin}).on("line", times => 
 """
 
 
+def node() -> str:
+    """Node.js: the system's, or the one that Playwright brings along."""
+    found = shutil.which("node")
+    if found is None and (playwright := find_spec("playwright")):
+        found = shutil.which("node", path=Path(playwright.origin).parent / "driver")
+    if found is None:
+        raise ImportError("Node.js is not installed")
+    return found
+
+
 class Script:
     """JavaScript kept running: a call evaluates density and gradient many times, and returns them at one point.
 
@@ -111,16 +123,13 @@ class Script:
     """
 
     def __init__(self, code: str, d: int, size: int) -> None:
-        node = shutil.which("node")
-        if node is None:
-            raise ImportError("Node.js is not installed")
         rng = np.random.default_rng(0)
         A = rng.normal(size=(d, d))
         point = {"Sigma": A @ A.T / d + np.eye(d), "x": rng.normal(size=d), "mu": rng.normal(size=d)}
         text = json.dumps({name: value.tolist() for name, value in point.items()})
         self.bytes = size
         self.process = subprocess.Popen(
-            [node, "-e", _PROGRAM.replace("CODE", code).replace("POINT", text)],
+            [node(), "-e", _PROGRAM.replace("CODE", code).replace("POINT", text)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
         )  # fmt: skip
 
@@ -197,6 +206,6 @@ def script_by_differentiation(d: int) -> Script:
     return _script(d, names, f, [sp.diff(f, s) for s in S])
 
 
-def code_size(script: Script) -> tuple[int, int]:
+def code_size(script: Script) -> int:
     """Bytes of the code, in the place of memory."""
-    return script.bytes, 0
+    return script.bytes

@@ -52,6 +52,11 @@ def in_units(seconds: float) -> str:
     return f"{seconds * 1e6:.3g} us"
 
 
+def in_megabytes(size: int | None) -> str:
+    """An amount of memory with its unit; nothing if it was not measured."""
+    return "" if size is None else f"{size / 1e6:.2f} MB"
+
+
 def verdict(target: dict[str, Any]) -> str:
     """A target, whether it is met, and what was measured."""
     if target["met"] is None:
@@ -75,7 +80,7 @@ def table(results: dict[str, Any]) -> str:
         others += [f"{name} not installed" for name in row["missing"]]
         lines.append(
             f"{size_of(row):24}{row['threads']:8}{in_units(row['seconds']['mvnlib']):>10}"
-            f"{row['bytes']['mvnlib'] / 1e6:7.2f} MB   {', '.join(others)}"
+            f"{in_megabytes(row['bytes'].get('mvnlib')):>10}   {', '.join(others)}"
         )
         lines += [f"        {verdict(target)}" for target in row["targets"]]
     verdicts = [target["met"] for row in results["rows"] for target in row["targets"]]
@@ -91,22 +96,17 @@ def draw(results: dict[str, Any], threads: int | None = None) -> Any:
     rows = [
         row for row in results["rows"] if row["threads"] == threads and set(row["times mvnlib"]) & set(MARKS)
     ]
-    with plt.style.context("mvnlib.book"):
-        fig, ax = plt.subplots(figsize=(7.6, 1.2 + 0.24 * len(rows)))
-        for name, mark in MARKS.items():
-            points = [
-                (row["times mvnlib"][name], k) for k, row in enumerate(rows) if name in row["times mvnlib"]
-            ]
-            if points:
-                ax.plot(
-                    *zip(*points, strict=True), mark, linestyle="", markersize=7, fillstyle="none", label=name
-                )
-        ax.axvline(1, color="0.2", linewidth=1)
-        ax.set_xscale("log")
-        ax.set_yticks(range(len(rows)), [f"{row['case']}, {size_of(row)}" for row in rows], fontsize=8)
-        ax.invert_yaxis()
-        ax.set_xlabel("time of another version / time of mvnlib")
-        fig.legend(
-            loc="outside upper center", ncols=len(MARKS), fontsize=8, columnspacing=1, handletextpad=0.2
-        )
+    fig, ax = plt.subplots(figsize=(7.6, 1.2 + 0.24 * len(rows)))
+    for name, mark in MARKS.items():
+        points = [(row["times mvnlib"][name], k) for k, row in enumerate(rows) if name in row["times mvnlib"]]
+        if points:
+            ax.plot(
+                *zip(*points, strict=True), mark, linestyle="", markersize=7, fillstyle="none", label=name
+            )
+    ax.axvline(1, color="0.2", linewidth=1)
+    ax.set_xscale("log")
+    ax.set_yticks(range(len(rows)), [f"{row['case']}, {size_of(row)}" for row in rows], fontsize=8)
+    ax.invert_yaxis()
+    ax.set_xlabel("time of another version / time of mvnlib")
+    fig.legend(loc="outside upper center", ncols=len(MARKS), fontsize=8, columnspacing=1, handletextpad=0.2)
     return fig

@@ -53,7 +53,9 @@ def measure(case: Any, size: dict[str, int], threads: int, budget: float) -> dic
         "rounds": {name: len(times) for name, times in seconds.items()},
         "differences": agreed,
         "missing": missing,
-        "bytes": {name: case.space(call)[0] for name, call in calls.items() if name not in UNSEEN},
+        "bytes": {
+            name: case.space(call) for name, call in calls.items() if case.space and name not in UNSEEN
+        },
     }
     return row | {"targets": [judged(target, row) for target in case.targets(**size)]}
 
