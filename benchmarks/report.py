@@ -94,7 +94,9 @@ def draw(results: dict[str, Any], threads: int | None = None) -> Any:
 
     threads = threads or results["rows"][0]["threads"]
     rows = [
-        row for row in results["rows"] if row["threads"] == threads and set(row["times mvnlib"]) & set(MARKS)
+        row
+        for row in results["rows"]
+        if row["threads"] == threads and not row["alone"] and set(row["times mvnlib"]) & set(MARKS)
     ]
     fig, ax = plt.subplots(figsize=(7.6, 1.2 + 0.24 * len(rows)))
     for name, mark in MARKS.items():

@@ -48,6 +48,7 @@ def measure(case: Any, size: dict[str, int], threads: int, budget: float) -> dic
         "work": case.work,
         "size": size,
         "threads": threads,
+        "alone": case.alone,
         "seconds": {name: statistics.median(times) for name, times in seconds.items()},
         "times mvnlib": {name: ratio(times, seconds["mvnlib"]) for name, times in seconds.items()},
         "rounds": {name: len(times) for name, times in seconds.items()},
