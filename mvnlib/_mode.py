@@ -3,7 +3,8 @@
 Everything is measured in units of the density itself.  First each coordinate is given the length on which the
 log density bends by about one; near the mode the coordinates are those in which the curvature is the
 identity, so that neither units nor correlations cost digits.  Newton steps are halved until they rise, and
-go uphill where the log density is not concave.
+go uphill where the log density is not concave.  In the end, derivatives that were given have to agree with the
+log density, and with each other.
 """
 
 from __future__ import annotations
@@ -65,10 +66,29 @@ class Target:
             table = as_symmetric("hessian(theta)", self.hessian(theta.copy()), rtol=1e-6)
             H = basis.T @ as_real("hessian(theta)", table, shape=basis.shape) @ basis
         elif self.gradient is not None:
-            H = _slopes(lambda z: basis.T @ self._slope(theta + basis @ z, edge=np.nan), len(theta))
+            H = self.change_of_gradient(theta, basis)
         if not (np.isfinite(slope).all() and np.isfinite(H).all()):
             raise _no_mode(theta, _EDGE)
         return slope, -(H + H.T) / 2
+
+    def change_of_gradient(self, theta: Array, basis: Array) -> Array:
+        """The Hessian of ``z -> f(theta + basis @ z)`` at 0, as differences of the gradient have it."""
+        return _slopes(lambda z: basis.T @ self._slope(theta + basis @ z, edge=np.nan), len(theta))
+
+    def exact_moves(self, theta: Array, value: float, basis: Array) -> Array:
+        """The basis rounded so that the steps of differences along it, added to ``theta``, round nothing.
+
+        Far from the origin theta + h e is rounded at the size of theta; divided by h^2, that would be the
+        second derivative.
+        """
+        h = (self.reach(value) if self.gradient is None else _PROBE) / 2
+        moves = h * basis
+        quanta = np.spacing(np.abs(theta) + np.abs(moves).sum(axis=1))[:, None]
+        exact: Array = np.round(moves / quanta) * quanta / h
+        # It is a basis as good as another, unless little is left of it.
+        if not np.linalg.norm(_coordinates(basis, exact - basis)) < 0.5:
+            raise _no_mode(theta, _EDGE)
+        return exact
 
     def reach(self, value: float) -> float:
         """The step, where f bends by one in a unit, at which truncation and rounding weigh the same."""
@@ -118,7 +138,8 @@ def _polished(target: Target, peak: Peak, slope: Array) -> Peak:
     left = np.inf
     for _ in range(20):
         point = peak.point + peak.basis @ np.linalg.solve(peak.curvature, slope)
-        value, basis = target.value(point), deviations(peak).T
+        value = target.value(point)
+        basis = target.exact_moves(point, value, deviations(peak).T)
         slope, H = target.derivatives(point, value, basis)
         if np.linalg.eigvalsh(H)[0] <= 0:
             raise _no_mode(point, _why_stuck(H, basis))
@@ -127,7 +148,8 @@ def _polished(target: Target, peak: Peak, slope: Array) -> Peak:
             break
     if left > target.near(peak.value):
         raise _no_mode(peak.point, "it still rises, but not as its derivatives say")
-    _compare_with_quadratic(target, peak)
+    _require_fall(target, peak)
+    _require_given_derivatives(target, peak)
     return peak
 
 
@@ -137,19 +159,74 @@ def deviations(peak: Peak) -> Array:
     return root
 
 
-def _compare_with_quadratic(target: Target, peak: Peak) -> None:
-    """Refuse a curvature that does not say how the log density falls: a flat top, a kink, a wrong Hessian."""
+def _require_fall(target: Target, peak: Peak) -> None:
+    """Refuse a curvature that does not say how the log density falls: a flat top, a kink."""
+    given = [name for name in ("gradient", "hessian") if getattr(target, name)]
+    wrong = f", or a wrong {' or '.join(given)}" if given else ""
     for probe in max(_PROBE, target.reach(peak.value)) * np.array([1, 1 / 16]):
         for direction in deviations(peak):
-            sides = [target.value(peak.point + sign * probe * direction) for sign in (1, -1)]
-            ratio = (peak.value - (sides[0] + sides[1]) / 2) / (probe**2 / 2)
-            if not 0.5 <= ratio <= 2:
-                wrong = ", or a wrong hessian" if target.hessian else ""
+            _, fall = _along(target, peak, probe * direction)
+            if not 0.5 <= fall <= 2:
                 raise _no_mode(
                     peak.point,
                     f"its second derivatives do not describe it: {probe:.2g} of their standard deviations away "
-                    f"it falls {ratio:.3g} times as far as they say (a flat top, a kink{wrong})",
+                    f"it falls {fall:.3g} times as far as they say (a flat top, a kink{wrong})",
                 )
+
+
+def _require_given_derivatives(target: Target, peak: Peak) -> None:
+    """Refuse a gradient or Hessian that is not that of the log density, as far as differences can tell.
+
+    Along the standard deviations a wrong table may be right; so mixed directions are asked as well.
+    """
+    if target.gradient is None and target.hessian is None:
+        return
+    slack = 2 * float(np.sqrt(target.near(peak.value)))
+    roots = deviations(peak)
+    mixed, _ = np.linalg.qr(np.random.default_rng(0).standard_normal(roots.shape))
+    for direction in (*roots, *(mixed @ roots)):
+        # What is claimed: no slope, and a fall of one.
+        wide, narrow = (
+            np.array(_along(target, peak, share * target.reach(peak.value) * direction)) for share in (1, 0.5)
+        )
+        gaps = (4 * narrow - wide) / 3 - [0, 1]
+        allowed = slack + 3 * np.abs(wide - narrow)
+        if target.gradient is not None and not abs(gaps[0]) <= allowed[0]:
+            raise _not_of("gradient", peak, f"it is zero there, but log_density has a slope of {gaps[0]:.3g}")
+        if not abs(gaps[1]) <= allowed[1]:
+            wrong = "gradient" if target.hessian is None else "hessian"
+            claim = "bends as a standard normal, but log_density"
+            raise _not_of(wrong, peak, f"what it describes {claim} {1 + gaps[1]:.3g} times as much")
+    if target.gradient is not None:
+        change = -target.change_of_gradient(peak.point, peak.basis)
+        gap = float(np.abs(change - peak.curvature).max())
+        if not gap <= slack * max(1.0, float(np.abs(peak.curvature).max())):
+            if target.hessian is None:
+                raise _not_of("gradient", peak, "its derivative, by differences, is not symmetric")
+            raise _not_of("hessian", peak, f"from differences of gradient it is {gap:.3g} away")
+
+
+def _along(target: Target, peak: Peak, move: Array) -> tuple[float, float]:
+    """Slope, in standard deviations, and how many times as far as the curvature says the log density falls."""
+    quanta = np.spacing(np.abs(peak.point) + np.abs(move))
+    move = np.round(move / quanta) * quanta
+    length = np.linalg.norm(np.linalg.cholesky(peak.curvature).T @ _coordinates(peak.basis, move))
+    ahead, behind = target.value(peak.point + move), target.value(peak.point - move)
+    return float((ahead - behind) / (2 * length)), float((2 * peak.value - ahead - behind) / length**2)
+
+
+def _coordinates(basis: Array, moves: Array) -> Array:
+    """What combination of the basis the moves are; its rows may be of unlike units."""
+    units = np.abs(basis).max(axis=1)
+    found: Array = np.linalg.solve(basis / units[:, None], (moves.T / units).T)
+    return found
+
+
+def _not_of(name: str, peak: Peak, reason: str) -> ValueError:
+    where = np.array2string(peak.point, precision=6, threshold=6)
+    return ValueError(
+        f"{name} is not that of log_density: at {where}, counted in standard deviations, {reason}"
+    )
 
 
 def _widths(f: Callable[[Array], float], point: Array, value: float, guess: Array) -> Array:
