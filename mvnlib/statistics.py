@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mvnlib._moments import exact_sum
 from mvnlib._scaling import Array, Units, rescaled
 from mvnlib._validation import as_float, as_number, as_real, as_rows, as_symmetric, require_finite, subtract
 
@@ -38,6 +39,9 @@ class NormalStatistics:
     scatter : array_like, shape (d, d)
         Sum of (x - mean)(x - mean)^T over the rows: about the mean, so that data far from the origin lose no
         digits.  Symmetric, with no negative number on the diagonal.
+    rest : array_like, shape (d,), optional
+        What ``mean`` as a float has no room for: the mean is mean + rest.  Far from the origin the rounding of
+        a mean would be all that is left of a gradient near it.
 
     Raises
     ------
@@ -55,6 +59,7 @@ class NormalStatistics:
     n: float
     mean: Array
     scatter: Array
+    rest: Array = None  # type: ignore[assignment]  # an array from __post_init__ on
 
     #: An array added to statistics is an error, not an array of statistics.
     __array_ufunc__ = None
@@ -63,6 +68,7 @@ class NormalStatistics:
         n = as_number("n", self.n)
         mean = as_real("mean", self.mean, ndim=1)
         scatter = as_real("scatter", self.scatter, shape=(mean.size, mean.size))
+        rest = np.zeros(mean.size) if self.rest is None else as_real("rest", self.rest, shape=mean.shape)
         variances = scatter.diagonal()
         if n < 0:
             raise ValueError(f"n must not be negative, but it is {n}")
@@ -82,10 +88,13 @@ class NormalStatistics:
             )
         if n == 0 and scatter.any():
             raise ValueError(f"scatter of no rows must be zero, but its trace is {variances.sum()}")
-        self._hold(n, mean.copy(), scatter.copy())
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, rest = exact_sum(mean, rest)
+        require_finite("mean + rest", mean)
+        self._hold(n, mean, scatter.copy(), rest)
 
-    def _hold(self, n: float, mean: Array, scatter: Array) -> NormalStatistics:
-        for name, value in (("n", n), ("mean", mean), ("scatter", scatter)):
+    def _hold(self, n: float, mean: Array, scatter: Array, rest: Array) -> NormalStatistics:
+        for name, value in (("n", n), ("mean", mean), ("scatter", scatter), ("rest", rest)):
             object.__setattr__(self, name, value)
         return self
 
@@ -95,8 +104,8 @@ class NormalStatistics:
 
         Rows are taken a chunk at a time, so ``X`` may be a memory-mapped file, and the chunks are merged in
         pairs, each about its own mean, so rounding grows with the logarithm of n.  All are counted from the
-        first row: far from the origin the scatter matrix keeps its digits, and a column that does not vary
-        has a scatter of exactly zero.
+        first row, and the mean is kept in two parts: far from the origin neither mean nor scatter matrix loses
+        digits, and a column that does not vary has a scatter of exactly zero.
 
         Raises
         ------
@@ -108,7 +117,8 @@ class NormalStatistics:
         start = as_float(X[0]).copy()
         with np.errstate(over="ignore", invalid="ignore"):  # an overflow is told of below
             from_start = _of_rows(X, start)
-            found = _made(from_start.n, start + from_start.mean, from_start.scatter)
+            mean, rest = exact_sum(start, from_start.mean)
+            found = _made(from_start.n, *exact_sum(mean, rest + from_start.rest), from_start.scatter)
             if not np.isfinite(found.mean.sum() + found.scatter.trace()):
                 require_finite("X", X)
         if not np.isfinite(found.scatter.diagonal()).all():
@@ -186,13 +196,11 @@ def as_data(name: str, value: Any, d: int) -> Data:
 def sums(X: Data, mu: Array, units: Units) -> tuple[float, Array, Array]:
     """n, s = sum y and T = sum y y^T with y = (x - mu) / units, over rows or from their statistics.
 
-    One pass over the rows, O(n d^2) time and about 1 MB; from statistics O(d^2).  The rows give the sums
-    without a mean in between that would be rounded at its own size: far from the origin, near ``mu``, that
-    would cost s its digits.
+    One pass over the rows, O(n d^2) time and about 1 MB; from statistics O(d^2).
     """
     with np.errstate(over="ignore", invalid="ignore"):  # an overflow is told of below
         if isinstance(X, NormalStatistics):
-            n, gap = X.n, (X.mean - mu) / units
+            n, gap = X.n, ((X.mean - mu) + X.rest) / units
             s, T = n * gap, rescaled(X.scatter, 1 / units) + n * np.outer(gap, gap)
         else:
             n = float(len(X))
@@ -235,22 +243,24 @@ def _of_rows(X: NDArray[Any], origin: Array) -> NormalStatistics:
     Y = subtract(X, origin, np.empty(X.shape))
     mean = np.full(n, 1 / n) @ Y
     Y -= mean
-    return _made(float(n), mean, Y.T @ Y)
+    return _made(float(n), mean, np.zeros(mean.size), Y.T @ Y)
 
 
 def _merged(one: NormalStatistics, two: NormalStatistics) -> NormalStatistics:
     n = one.n + two.n
-    share = two.n / n if n else 0.0
-    gap = two.mean - one.mean
-    root = np.sqrt(one.n * share) * gap
+    gap = (two.mean - one.mean) + (two.rest - one.rest)
+    # From the mean of the heavier set to the common one it is not far, so little is rounded on the way.
+    heavier, lighter, way = (one, two, gap) if one.n >= two.n else (two, one, -gap)
+    share = lighter.n / n if n else 0.0
+    root = np.sqrt(heavier.n * share) * gap
     scatter = one.scatter + two.scatter
     scatter += np.outer(root, root)
-    return _made(n, one.mean + share * gap, scatter)
+    return _made(n, *exact_sum(heavier.mean, heavier.rest + share * way), scatter)
 
 
-def _made(n: float, mean: Array, scatter: Array) -> NormalStatistics:
+def _made(n: float, mean: Array, rest: Array, scatter: Array) -> NormalStatistics:
     """Statistics of parts known to be right."""
-    return object.__new__(NormalStatistics)._hold(n, mean, scatter)
+    return object.__new__(NormalStatistics)._hold(n, mean, scatter, rest)
 
 
 def _varies(column: NDArray[Any]) -> bool:

@@ -233,11 +233,14 @@ def test_sums_about_a_point_are_the_sums_of_the_rows(n: int, d: int, seed: int) 
 
 
 @given(n=counts, d=sizes, seed=seeds)
-def test_about_the_mean_the_first_sum_is_zero_and_the_second_smallest(n: int, d: int, seed: int) -> None:
+def test_about_the_mean_the_first_sum_is_its_rounding_and_the_second_smallest(
+    n: int, d: int, seed: int
+) -> None:
     some = NormalStatistics.from_data(draw(n, d, seed))
     s, T = some.about(some.mean)
-    assert not s.any()
-    assert np.array_equal(T, some.scatter)
+    assert np.array_equal(s, n * some.rest)
+    assert (np.abs(some.rest) <= np.spacing(np.abs(some.mean)) / 2).all()
+    assert_close(T, some.scatter, rounding())
     _, elsewhere = some.about(some.mean + 1)
     assert (elsewhere.diagonal() > T.diagonal()).all()
 
@@ -313,7 +316,7 @@ def test_statistics_stand_in_for_the_data_they_are_of(function: str, n: int, see
 
 
 @every_function
-def test_statistics_of_data_far_from_the_origin_lose_no_digits_but_those_of_the_mean(function: str) -> None:
+def test_statistics_of_data_far_from_the_origin_lose_no_digits(function: str) -> None:
     """The deviations are whole numbers over 64, so that near and far are the same data."""
     rng = np.random.default_rng(3)
     Y, m = rng.integers(-500, 500, size=(64, 3)) / 64, rng.integers(-50, 50, size=3) / 64
@@ -321,7 +324,40 @@ def test_statistics_of_data_far_from_the_origin_lose_no_digits_but_those_of_the_
         OF_DATA[function](NormalStatistics.from_data(Y + shift), m + shift) for shift in (0.0, 2.0**40)
     )
     for found, expected in zip(leaves(far), leaves(near), strict=True):
-        assert_close(found, expected, rounding())  # of 64 rows the mean is a binary fraction, too
+        assert_close(found, expected, rounding())
+
+
+SUMMED: dict[str, Callable[[np.ndarray], NormalStatistics]] = {
+    "in one": NormalStatistics.from_data,
+    "in chunks": lambda X: sum(map(NormalStatistics.from_data, np.array_split(X, 7))),  # type: ignore[return-value]
+    "one row at a time": lambda X: reduce(add, (NormalStatistics.from_data(row[None]) for row in X)),
+    "the last first": lambda X: reduce(add, (NormalStatistics.from_data(row[None]) for row in X[::-1])),
+    "and sent": lambda X: pickle.loads(pickle.dumps(NormalStatistics.from_data(X))),
+    "and given again": lambda X: NormalStatistics(
+        *(getattr(NormalStatistics.from_data(X), name) for name in ("n", "mean", "scatter", "rest"))
+    ),
+    "beside none": lambda X: (
+        NormalStatistics(0, np.zeros(X.shape[1]), np.zeros((X.shape[1], X.shape[1])))
+        + NormalStatistics.from_data(X)
+    ),
+}
+
+
+@pytest.mark.parametrize("way", SUMMED)
+@pytest.mark.parametrize("far", [1e4, 1e8, 1e12])
+def test_far_from_the_origin_the_mean_keeps_its_digits_too(way: str, far: float) -> None:
+    """The gradient in mu, near the mean, is n times the difference of two numbers of the size of ``far``."""
+    X = far + np.random.default_rng(8).standard_normal((61, 3))
+    total = SUMMED[way](X)
+    mu = np.array([float(sum(map(Fraction, column)) / 61) for column in X.T])
+    exact = np.array(
+        [float(sum(map(Fraction, column)) - 61 * Fraction(m)) for column, m in zip(X.T, mu, strict=True)]
+    )
+    s, _ = total.about(mu)
+    assert np.abs(s - exact).max() <= rounding() * 61  # deviations are of size one
+    found, expected = total.loglik_gradient(mu, MATRIX), loglik_gradient(X, mu, MATRIX)
+    assert np.abs(found[0] - expected[0]).max() <= rounding() * 61
+    assert_close(found[1], expected[1], rounding(10))
 
 
 @every_function
@@ -383,6 +419,7 @@ def test_statistics_survive_a_pickle() -> None:
     assert again.n == some.n
     assert np.array_equal(again.mean, some.mean)
     assert np.array_equal(again.scatter, some.scatter)
+    assert np.array_equal(again.rest, some.rest)
     assert (again + some).n == 10
 
 
@@ -443,6 +480,9 @@ def test_the_statistics_of_a_large_array_take_no_memory_of_its_size() -> None:
         ((1.0, [np.inf], [[1.0]]), ValueError, r"^mean must be finite"),
         ((1.0, [0.0, 0.0], [[1.0]]), ValueError, r"^scatter must have shape \(2, 2\)"),
         ((1.0, [0.0], [[np.nan]]), ValueError, r"^scatter must be finite"),
+        ((1.0, [0.0], [[1.0]], [np.nan]), ValueError, r"^rest must be finite"),
+        ((1.0, [0.0], [[1.0]], 0.0), ValueError, r"^rest must be a vector"),
+        ((1.0, [1.7e308], [[1.0]], [1.7e308]), ValueError, r"^mean \+ rest must be finite"),
         ((1.0, [0.0], [[-1.0]]), ValueError, r"^scatter .*negative.*scatter\[0, 0\] = -1"),
         ((1.0, [0.0, 0.0], [[1.0, 0.5], [0.4, 1.0]]), ValueError, r"^scatter must be symmetric"),
         ((1.0, [0.0, 0.0], [[1e20, 0.5], [0.4, 1e-20]]), ValueError, r"^scatter must be symmetric"),
@@ -507,6 +547,7 @@ def test_powers_of_two_as_units_scale_the_statistics_exactly(n: int, seed: int, 
     parts = [NormalStatistics.from_data(part * a) for part in (X[:1], X[1:])]
     assert np.array_equal(scaled.mean, plain.mean * a)
     assert np.array_equal(scaled.scatter, plain.scatter * a[:, None] * a)
+    assert np.array_equal(scaled.rest, plain.rest * a)
     together = NormalStatistics.from_data(X[:1]) + NormalStatistics.from_data(X[1:])
     assert np.array_equal(sum(parts).scatter, together.scatter * a[:, None] * a)
 
@@ -646,10 +687,10 @@ def test_the_largest_number_of_rows_that_do_not_span_the_space_has_no_estimate(d
 
 
 def test_statistics_keep_their_own_numbers_and_refuse_what_no_data_have() -> None:
-    mean, scatter = np.zeros(2), np.eye(2)
-    held = NormalStatistics(5, mean, scatter)
-    mean[0], scatter[0, 0] = 7, 7
-    assert held.mean[0] == 0
+    mean, scatter, rest = np.zeros(2), np.eye(2), np.zeros(2)
+    held = NormalStatistics(5, mean, scatter, rest)
+    mean[0], scatter[0, 0], rest[0] = 7, 7, 7
+    assert held.mean[0] == held.rest[0] == 0
     assert held.scatter[0, 0] == 1
     with pytest.raises(ValueError, match=r"scatter\[0, 1\] = 5.0 beside 1.0 and 1.0"):
         NormalStatistics(2, [0, 0], [[1, 5], [5, 1]])
