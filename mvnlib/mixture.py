@@ -172,7 +172,7 @@ def mixture_gradient(
     3.0
     """
     one_of("convention", convention, CONVENTIONS)
-    return MixtureStatistics.from_data(X, weights, means, covariances).gradient(convention)
+    return MixtureStatistics.from_data(X, weights, means, covariances).loglik_gradient(convention=convention)
 
 
 def em_step(X: Any, weights: Any, means: Any, covariances: Any) -> tuple[Array, Array, Array, float]:
@@ -316,7 +316,7 @@ class MixtureStatistics:
         return self if isinstance(other, int) and other == 0 else NotImplemented
 
     @quiet
-    def gradient(self, convention: str = "entrywise") -> tuple[Array, Array, Array]:
+    def loglik_gradient(self, *, convention: str = "entrywise") -> tuple[Array, Array, Array]:
         """Gradient of the log-likelihood in weights, means and covariances: :func:`mixture_gradient`.
 
         Raises

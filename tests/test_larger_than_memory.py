@@ -91,7 +91,7 @@ def assert_same_mixture(total: MixtureStatistics, path: Path) -> None:
     assert value == pytest.approx(same_value, rel=rounding())
     for name, one, other in zip(("weights", "means", "covariances"), found, expected, strict=True):
         assert_close(one, other, rounding(100.0), name)
-    for one, other in zip(total.gradient(), mixture_gradient(X, *theta), strict=True):
+    for one, other in zip(total.loglik_gradient(), mixture_gradient(X, *theta), strict=True):
         assert_close(one, other, 1e-9, "gradient")
 
 

@@ -221,4 +221,4 @@ def test_whatever_comes_in_what_comes_out_is_right_or_an_error_that_names_the_ar
 
 def whole(statistics: MixtureStatistics) -> tuple[np.ndarray, ...]:
     """All that statistics give."""
-    return (*statistics.em_step(), *statistics.gradient())
+    return (*statistics.em_step(), *statistics.loglik_gradient())

@@ -6,6 +6,7 @@ import pickle
 import tracemalloc
 from collections.abc import Sequence
 from fractions import Fraction
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,9 @@ def test_the_functions_are_those_of_the_statistics(d: int, K: int, seed: int, n:
         assert np.array_equal(mine, theirs)
     for convention in CONVENTIONS:
         for mine, theirs in zip(
-            found.gradient(convention), mixture_gradient(X, *parameters, convention=convention), strict=True
+            found.loglik_gradient(convention=convention),
+            mixture_gradient(X, *parameters, convention=convention),
+            strict=True,
         ):
             assert np.array_equal(mine, theirs)
     for mine, theirs in zip((found.weights, found.means, found.covariances), parameters, strict=True):
@@ -126,7 +129,9 @@ def test_the_gradient_of_a_sum_is_the_sum_of_the_gradients(n: int, d: int, K: in
     X, parameters = draw(n, d, K, seed)
     one, two = taken(X[: n // 2], parameters), taken(X[n // 2 :], parameters)
     size = rounding(100) * (1 + np.abs(X).max() ** 2) * n
-    for total, a, b in zip((one + two).gradient(), one.gradient(), two.gradient(), strict=True):
+    for total, a, b in zip(
+        (one + two).loglik_gradient(), one.loglik_gradient(), two.loglik_gradient(), strict=True
+    ):
         assert np.abs(total - (a + b)).max() <= size * (1 + np.abs(np.linalg.inv(parameters[2])).max() ** 2)
 
 
@@ -235,7 +240,7 @@ def test_statistics_are_values_that_nothing_changes() -> None:
     one, two = taken(X[:4], parameters), taken(X[4:], parameters)
     before = [*one.em_step(), *two.em_step(), *(one + two).em_step()]
     total = one + two
-    for part in (*parameters, X, *total.em_step()[:3], *total.gradient()):
+    for part in (*parameters, X, *total.em_step()[:3], *total.loglik_gradient()):
         part[...] = np.nan
     for mine, kept in zip([*one.em_step(), *two.em_step(), *total.em_step()], before, strict=True):
         assert np.array_equal(mine, kept)
@@ -245,13 +250,25 @@ def test_statistics_are_values_that_nothing_changes() -> None:
     assert one != two  # the one is not the other; nor is it an error
 
 
+def test_the_gradient_is_asked_for_as_that_of_normal_statistics_is() -> None:
+    mine, theirs = (
+        signature(kind.loglik_gradient).parameters["convention"]
+        for kind in (MixtureStatistics, NormalStatistics)
+    )
+    assert mine == theirs
+    with pytest.raises(TypeError):
+        taken(*draw(9, 2, 3, 0)).loglik_gradient("free")  # type: ignore[misc]
+
+
 def test_statistics_can_be_sent_to_another_process() -> None:
     X, parameters = draw(9, 2, 3, 0)
     some = taken(X, parameters)
     sent = pickle.loads(pickle.dumps(some))
     for mine, theirs in zip((sent + some).em_step(), (some + some).em_step(), strict=True):
         assert np.array_equal(mine, theirs)
-    for mine, theirs in zip(sent.gradient("free"), some.gradient("free"), strict=True):
+    for mine, theirs in zip(
+        sent.loglik_gradient(convention="free"), some.loglik_gradient(convention="free"), strict=True
+    ):
         assert np.array_equal(mine, theirs)
     assert abs(len(pickle.dumps(taken(np.tile(X, (1000, 1)), parameters))) - len(pickle.dumps(some))) < 9
 
@@ -334,11 +351,11 @@ def test_a_gradient_that_is_no_float_is_refused() -> None:
     with pytest.raises(
         ValueError, match=r"^covariances\[1\] is so small that the gradient in covariances\[1\]"
     ):
-        taken(1e-153 * X, ([0.5, 0.5], [[0.0], [0.0]], [[[1e-300]], [[3e-308]]])).gradient()
+        taken(1e-153 * X, ([0.5, 0.5], [[0.0], [0.0]], [[[1e-300]], [[3e-308]]])).loglik_gradient()
     with pytest.raises(ValueError, match=r"^covariances\[0\] is so small that the gradient in means\[0\]"):
-        taken([[0.5]] * 40, ([1.0], [[0.0]], [[[1e-307]]])).gradient()
+        taken([[0.5]] * 40, ([1.0], [[0.0]], [[[1e-307]]])).loglik_gradient()
     with pytest.raises(ValueError, match=r"^weights\[0\] is so small that the gradient in weights"):
-        taken(np.tile(X, (10, 1)), ([1e-307], [[0.0]], [[[1.0]]])).gradient()
+        taken(np.tile(X, (10, 1)), ([1e-307], [[0.0]], [[[1.0]]])).loglik_gradient()
 
 
 def test_a_weight_so_small_that_responsibilities_underflow_has_no_slope() -> None:
@@ -348,8 +365,8 @@ def test_a_weight_so_small_that_responsibilities_underflow_has_no_slope() -> Non
     equal = ([[0.0], [0.0]], [[[1.0]], [[1.0]]])
     for small in (1e-3, 1e-280):
         for scale in (1.0, 1e-20):
-            slopes, *_ = taken(X, (scale * np.array([1.0, small]), *equal)).gradient()
+            slopes, *_ = taken(X, (scale * np.array([1.0, small]), *equal)).loglik_gradient()
             assert_close(slopes, np.full(2, 10 / (scale * (1 + small))), rounding(10))
     for scale in (1.0, 1e100):
         with pytest.raises(ValueError, match=r"^weights\[1\] = .* is so small beside the others"):
-            taken(X, (scale * np.array([1.0, 1e-290]), *equal)).gradient()
+            taken(X, (scale * np.array([1.0, 1e-290]), *equal)).loglik_gradient()
