@@ -73,12 +73,6 @@ def exact_log_densities(X: np.ndarray, parameters: Parameters) -> np.ndarray:
     return np.array(logs)
 
 
-def largest(form: Natural) -> float:
-    """The bound on the terms that cancel, which the form compares with its limit."""
-    reach = np.maximum(np.abs(form.block).max(axis=1), form.reach)
-    return float(((form.sizes @ reach) ** 2).sum(axis=1).max())
-
-
 # The fast form
 
 
@@ -193,15 +187,27 @@ def test_it_takes_what_is_near_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("factor", [0.9, 1.1])
-def test_its_limit_is_where_it_says(factor: float) -> None:
-    """A row moved out until the terms that cancel are a little below the limit, or a little above."""
-    components = checked([1.0], [[0.0, 0.0]], [np.diag([1.0, 4.0])])
-    X = np.array([[0.0, 1.0], [-np.sqrt(factor * LIMIT), 0.0]])
-    form = Natural(components, 2)
-    with np.errstate(all="ignore"):
-        taken = form.takes(X)
-    assert largest(form) == pytest.approx(factor * LIMIT + 0.25, rel=1e-12)
-    assert taken == (factor < 1)
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("who", ["a row", "a mean"])
+def test_its_limit_is_where_it_says(who: str, sign: float, factor: float) -> None:
+    """A row, or a mean that no row is near, moved out until the terms that cancel are a little below the limit,
+    or a little above.  The coordinates are correlated: the terms themselves cancel in part, their sizes do not."""
+    covariances = np.array([[[1.0, 0.9], [0.9, 1.0]], [[1.0, -0.5], [-0.5, 4.0]]])
+    weights, means, X = np.array([3.0, 1.0]), np.zeros((2, 2)), np.array([[0.1, 0.0], [-0.1, 0.2]])
+
+    def terms() -> float:
+        centre = weights @ means / weights.sum()
+        reach = np.abs(np.concatenate([X, means]) - centre).max(axis=0)
+        return max(
+            float(((np.abs(np.linalg.inv(np.linalg.cholesky(S))) @ reach) ** 2).sum()) for S in covariances
+        )
+
+    moved = X if who == "a row" else means
+    moved[1] = [sign, 0.5 * sign]
+    for _ in range(8):
+        moved[1] *= np.sqrt(factor * LIMIT / terms())
+    assert terms() == pytest.approx(factor * LIMIT)
+    assert Natural(checked(weights, means, covariances), len(X)).takes(X) == (factor < 1)
 
 
 def test_it_is_used_where_it_pays() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -167,6 +168,22 @@ def test_a_matrix_that_cannot_be_told_from_a_singular_one_is_refused(scale: floa
                 as_positive_definite("S", S)
 
 
+@pytest.mark.parametrize(
+    ("matrix", "found"),
+    [
+        (np.diag([3.0, 2.0, -1.0]), "its smallest eigenvalue is -1, beside a largest of 3"),
+        (np.diag([1.0, 0.0]), "its smallest eigenvalue is 0, beside a largest of 1"),
+        (np.diag([0.5, -0.5]), "its smallest eigenvalue is -0.5, beside a largest of 0.5"),
+        (np.zeros((2, 2)), "its smallest eigenvalue is 0"),
+        (-np.eye(2), "its smallest eigenvalue is -1"),
+    ],
+)
+def test_the_eigenvalues_at_both_ends_are_said(matrix: np.ndarray, found: str) -> None:
+    with pytest.raises(np.linalg.LinAlgError) as caught:
+        as_positive_definite("S", matrix)
+    assert str(caught.value) == f"S must be positive definite, but {found}"
+
+
 def test_why_a_nearly_singular_matrix_is_refused_is_said() -> None:
     with pytest.raises(np.linalg.LinAlgError, match="it cannot be told from a singular matrix: its smallest"):
         as_positive_definite("S", np.diag([1.0, 1.0]) + np.array([[0.0, 1 - 2e-16], [1 - 2e-16, 0.0]]))
@@ -227,6 +244,21 @@ def test_whether_all_entries_are_finite_is_not_mistaken_for_large_ones() -> None
     for bad in (np.nan, np.inf, -np.inf):
         assert not is_finite(np.array([[1.0, 0.0], [bad, 0.0]]))
         assert not is_finite(np.array(bad))
+
+
+def test_looking_for_an_entry_takes_no_memory_of_the_size_of_the_array() -> None:
+    for array in (np.zeros((2_000_000, 2), dtype=np.float32), np.zeros((500, 8000))[:, ::2]):
+        tracemalloc.start()
+        require_finite("X", array)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 1.5e6
+
+
+def test_what_an_array_of_each_number_of_axes_is_called() -> None:
+    for ndim, called in enumerate(("a number", "a vector", "a matrix", "a stack of matrices")):
+        with pytest.raises(ValueError, match=rf"^S must be {called}, but its shape is \(1, 1, 1, 1\)"):
+            as_real("S", np.ones((1, 1, 1, 1)), ndim=ndim)
 
 
 @pytest.mark.parametrize(
