@@ -36,7 +36,6 @@ class Moments:
         known = np.where(counts > 0, counts, 1.0)
         mine, theirs = self.counts / known, other.counts / known
         gaps = (other.shifts - self.shifts) + (other.rests - self.rests)
-        gaps[(mine == 0) | (theirs == 0)] = 0.0
         # From the mean of the heavier set to the common one it is not far, so little is rounded on the way.
         heavier = (mine >= theirs)[:, None]
         steps = np.where(heavier, theirs[:, None], -mine[:, None]) * gaps

@@ -276,6 +276,31 @@ def test_a_component_about_to_collapse_is_looked_at_more_closely(shape: str) -> 
         assert_close(np.linalg.eigvalsh(found)[0], np.linalg.eigvalsh(exact)[0], 1e-3)
 
 
+@pytest.mark.parametrize("factor", [0.9, 1.1])
+def test_a_component_that_shrinks_is_looked_at_more_closely_from_the_limit_on(factor: float) -> None:
+    """A covariance C is known to eps times the sum of abs(C^-1)_ij q_i q_j, with q the root mean squares about
+    the centre; the rows of the second component are drawn together until this is at the limit."""
+    rng = np.random.default_rng(2)
+    near, there = rng.standard_normal((40, 2)), rng.standard_normal((9, 2)) @ [[1.0, 0.4], [0.0, 0.2]]
+    weights, means = np.array([1.5, 0.5]), np.array([[0.0, 0.0], [60.0, -20.0]])
+    centre = weights @ means / weights.sum()
+
+    def lost(spread: float) -> float:
+        q = np.sqrt(((means[1] + spread * there - centre) ** 2).mean(axis=0))
+        return float((np.abs(np.linalg.inv(np.cov(spread * there.T, bias=True))) * np.outer(q, q)).sum())
+
+    spread = 1.0
+    for _ in range(8):
+        spread *= np.sqrt(lost(spread) / (factor * LIMIT))
+    assert lost(spread) == pytest.approx(factor * LIMIT)
+    X, parameters = (
+        np.concatenate([near, means[1] + spread * there]),
+        (weights, means, np.stack([np.eye(2)] * 2)),
+    )
+    assert refused(Natural, X, parameters) == (factor > 1)
+    assert_close(em_step(X, *parameters)[2][1], np.cov(X[40:].T, bias=True), 1e-10)
+
+
 def test_a_mean_that_jumps_is_looked_at_more_closely() -> None:
     """In the whitened form, once it moves more than a deviation: the digits of the variance would go with it."""
     X, (weights, _, covariances) = apart(60, 2, 1, 4, 1.0)
@@ -300,6 +325,10 @@ def test_shares_that_underflow_are_looked_at_more_closely() -> None:
         for k in (0, 1):
             assert_close(means[k], scale * X.mean(axis=0), rounding(10))
             assert_close(covariances[k], [[(scale * X).var()]], rounding(10))
+    # So in the fast form, where the unit is a deviation far larger than the spread of the rows.
+    wide = (parameters[0], np.zeros((2, 1)), np.ones((2, 1, 1)))
+    assert refused(Natural, X, wide)
+    assert_close(em_step(X, *wide)[2], np.full((2, 1, 1), X.var()), rounding(10))
     # The same where the unit is the spread: there the shares decide.
     assert not refused(Natural, 1e12 * X, (np.array([1.0, 1e-280]), np.zeros((2, 1)), np.ones((2, 1, 1))))
 
