@@ -109,6 +109,17 @@ def test_what_is_short_is_repeated_until_the_clock_can_see_it() -> None:
     assert len(calls) == 10
 
 
+def test_what_is_slow_at_first_only_is_repeated_as_the_others_are() -> None:
+    calls: list[int] = []
+
+    def cold_at_first() -> None:
+        calls.append(1)
+        time.sleep(0.003 if len(calls) == 1 else 0)
+
+    race({"a": cold_at_first}, budget=0.0)
+    assert len(calls) > 500
+
+
 def test_the_collector_rests_while_the_clock_runs_and_wakes_after() -> None:
     seen: list[bool] = []
     assert gc.isenabled()
