@@ -97,8 +97,8 @@ def race(calls: Mapping[str, Call], budget: float, pause: float = 0.0) -> dict[s
     with without_collector():
         once = {name: clock(call) for name, call in calls.items()}  # also the last of what is done only once
         for name, call in calls.items():
-            if once[name] < SAMPLE:  # what comes first is cold, and would be repeated too little
-                once[name] = clock(call)
+            if once[name] < 10 * SAMPLE:  # what comes first is cold, and would be repeated too little
+                once[name] = min(clock(call) for _ in range(3))
         quick = [name for name in calls if once[name] < SLOW]
         times = {name: max(1, round(SAMPLE / max(once[name], 1e-9))) for name in quick}
         seconds: dict[str, list[float]] = {name: [] for name in quick}

@@ -96,7 +96,7 @@ def test_contenders_take_turns_at_going_first() -> None:
         return lambda: (calls.append(name), time.sleep(0.005))
 
     race({"a": taking("a"), "b": taking("b")}, budget=0.0)
-    assert "".join(calls) == "ab" + "ab" + "ba" + "ab" + "ba" + "ab"
+    assert "".join(calls) == "ab" + "aaabbb" + "ab" + "ba" + "ab" + "ba" + "ab"
 
 
 def test_what_is_short_is_repeated_until_the_clock_can_see_it() -> None:
@@ -118,7 +118,7 @@ def test_what_is_slow_at_first_only_is_repeated_as_the_others_are() -> None:
             time.sleep(0.003)
 
     race({"a": cold_at_first}, budget=0.0)
-    assert len(calls) > 500
+    assert len(calls) > 50
 
 
 def test_the_collector_rests_while_the_clock_runs_and_wakes_after() -> None:
