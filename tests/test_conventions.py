@@ -243,7 +243,22 @@ def test_a_table_or_a_pairing_that_overflows_is_an_error():
         pair(huge, 10 * np.eye(2), "entrywise")
 
 
-def test_a_table_that_is_not_symmetric_is_no_table_of_a_symmetric_matrix():
-    for convention in ("frobenius", "free"):
-        with pytest.raises(ValueError, match="symmetric"):
-            pair([[1.0, 1.0], [1.0 + 1e-6, 1.0]], np.eye(2), convention)
+@pytest.mark.parametrize("convention", ["frobenius", "free"])
+def test_a_table_may_be_asymmetric_by_the_rounding_of_an_inverse_and_by_no_more(convention):
+    """1e-8 of the largest entry: eps times a condition number of 1e8 is below, a wrong entry above."""
+    for part, fits in ((0.9e-8, True), (1.1e-8, False)):
+        table = np.array([[10.0, 1.0 + 10 * part], [1.0, 2.0]])
+        for call in (
+            lambda G: convert_gradient(G, convention, "frobenius"),
+            lambda G: pair(G, np.eye(2), convention),
+        ):
+            if fits:
+                call(table)
+            else:
+                with pytest.raises(ValueError, match="symmetric"):
+                    call(table)
+
+
+def test_a_number_is_no_vech():
+    with pytest.raises(ValueError, match=r"v must have length .* but its shape is \(\)"):
+        unvech(1.0)

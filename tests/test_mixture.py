@@ -459,6 +459,36 @@ def test_in_one_dimension_a_variance_of_rounding_errors_is_a_collapse() -> None:
             fit_mixture(X, 2, rng=np.random.default_rng(m))
 
 
+@pytest.mark.parametrize("m", [5, 12, 20])
+def test_rows_that_differ_in_their_last_digits_are_a_collapse_and_a_narrow_cluster_is_none(m: int) -> None:
+    rng = np.random.default_rng(m)
+    cloud, place = rng.standard_normal(30), 30 + m / 7
+    alike = place * (1 + np.finfo(float).eps * rng.integers(-2, 3, m))
+    assert alike.std() > 0
+    with pytest.raises(np.linalg.LinAlgError, match="has collapsed"):
+        fit_mixture(np.concatenate([cloud, alike])[:, None], 2, rng=np.random.default_rng(m))
+    narrow = place + 1e-12 * rng.standard_normal(m)
+    fit = fit_mixture(np.concatenate([cloud, narrow])[:, None], 2, rng=np.random.default_rng(m))
+    assert fit.converged
+    assert_close(fit.covariances.min(), (narrow - narrow[0]).var(), 1e-6)
+
+
+def test_a_row_is_not_drawn_twice_for_the_start_whatever_the_generator_gives() -> None:
+    """Zero is a number between 0 and 1: it may not choose a row that is at distance zero from those chosen."""
+
+    class Zero(np.random.Generator):
+        def random(self) -> float:  # type: ignore[override]
+            return 0.0
+
+        def integers(self, n: int) -> int:  # type: ignore[override]
+            return 0
+
+    starts: list[np.ndarray] = []
+    X = np.array([[0.0], [0.0], [1.0], [5.0]])
+    fit_mixture(X, 3, rng=Zero(np.random.PCG64(0)), callback=lambda i, p, v: starts.append(p[1]) or True)
+    assert starts[0].ravel().tolist() == [0.0, 1.0, 5.0]
+
+
 def test_rows_that_do_not_span_the_space_are_refused_at_the_start() -> None:
     with pytest.raises(np.linalg.LinAlgError, match="the covariance of X"):
         fit_mixture(np.outer(np.arange(9.0), [1.0, 2.0]), 2, rng=np.random.default_rng(0))
