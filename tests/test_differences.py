@@ -191,6 +191,34 @@ def test_the_step_scales_with_the_point():
     assert default_step(np.ones((2, 2))) == default_step(1.0)  # singular: by its entries
 
 
+def test_the_step_is_never_more_than_an_eighth_of_the_way_to_a_singular_matrix():
+    S = positive_definite(3, 0, 1e3)
+    for scheme in ("forward", "central", "richardson"):
+        for eps in (EPS, 1e-3, 1.0):
+            assert default_step(S, scheme, eps=eps) <= np.linalg.eigvalsh(S)[0] / 8
+        assert default_step(1.0, scheme, eps=1.0) == 0.125
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (5, 5), (2, 6)])
+def test_a_matrix_is_singular_from_where_its_rank_says_so(shape):
+    """Up to eps times the longer side, beside the largest singular value, the smallest is rounding."""
+    for part, singular in ((0.9, True), (1.1, False)):
+        S = np.eye(*shape)
+        S[0, 0] = part * max(shape) * EPS
+        assert (np.linalg.matrix_rank(S) < min(shape)) == singular
+        assert (default_step(S, "richardson") == 0.125) == singular
+
+
+def test_a_stack_that_f_mixes_a_little_is_not_given_to_it():
+    S = positive_definite(3, 0)
+    for share in (1e-1, 1e-5):
+        table = fd_gradient(lambda S, share=share: np.linalg.det(S) * (1 + share * np.ptp(S)), S)
+        single = fd_gradient(
+            lambda S, share=share: np.linalg.det(S) * (1 + share * np.ptp(S)), S, batched=False
+        )
+        assert_array_equal(table, single)
+
+
 def test_the_step_is_larger_for_a_function_of_lower_precision():
     S = positive_definite(3, 0)
     assert default_step(S, eps=1e-7) > 100 * default_step(S)

@@ -347,9 +347,13 @@ def test_rows_that_vary_so_little_that_their_covariance_underflows_have_no_step(
         some.em_step()
     _, _, covariances, _ = taken(1e6 * X, narrow).em_step()
     assert_close(covariances[0], np.cov(1e6 * X.T, bias=True).reshape(1, 1), rounding())
-    # A collapsed component may be as small: nothing but rounding says how far its rows are apart.
-    _, _, covariances, _ = taken([[1e-157], [-1e-157]], ([1.0], [[0.0]], [[[1.0]]])).em_step()
-    assert covariances[0, 0, 0] < 1e-300
+    # A collapsed component may be as small: nothing but rounding, eps of a deviation, says how far its rows are
+    # apart.
+    for before in (1.0, 1e-278):
+        _, _, covariances, _ = taken([[1e-157], [-1e-157]], ([1.0], [[0.0]], [[[before]]])).em_step()
+        assert covariances[0, 0, 0] < 1e-300
+    with pytest.raises(ValueError, match=r"^X varies so little that a covariance underflows"):
+        taken([[1e-157], [-1e-157]], ([1.0], [[0.0]], [[[1e-286]]])).em_step()
 
 
 def test_a_gradient_that_is_no_float_is_refused() -> None:
