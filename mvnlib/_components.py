@@ -8,14 +8,11 @@ from typing import Any, cast
 import numpy as np
 
 from mvnlib._scaling import Array, inverse_of_lower, powers_of_two
-from mvnlib._validation import as_real, as_scaled
+from mvnlib._validation import as_real, as_scaled, quiet
 
 _LOG_2PI = float(np.log(2 * np.pi))
 #: Pivots above this, variances being about one, are those of a matrix far from singular.
 _CLEAR = 1e-4
-
-#: Overflow is found out by what is not finite in the end; underflow is zero.
-quiet = np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore")
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mvnlib._components import Components, buffer_length, quiet
+from mvnlib._components import Components, buffer_length
 from mvnlib._moments import Moments
 from mvnlib._natural import Natural
 from mvnlib._scaling import Array
-from mvnlib._validation import as_float, require_finite
+from mvnlib._validation import as_float, quiet, require_finite
 from mvnlib._whitened import Centred, Whitened
 
 _CHUNK_BYTES = 3 << 17  # measured: more than this, and products of matrices this small get slower

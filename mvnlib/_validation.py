@@ -20,6 +20,10 @@ from mvnlib._scaling import Units, powers_of_two, rescaled, units_of
 #: Asymmetry, relative to the largest entry, that a few products in floating point can leave behind.
 SYMMETRY_TOLERANCE = 1e-12
 
+#: Decorates every public function that computes: what the caller has asked of NumPy (``np.seterr``) is about
+#: their own arithmetic.  In ours an underflow is zero, and what overflows is told of by name.
+quiet = np.errstate(all="ignore")
+
 _FLOAT = np.dtype(np.float64)
 _EPS = float(np.finfo(float).eps)
 _CHUNK = 1 << 16  # numbers looked at in one go
@@ -52,7 +56,7 @@ def as_float(array: NDArray[Any]) -> Array:
     """Return an array of real numbers as float64, the same array where it is one; too large is infinite."""
     if array.dtype == _FLOAT:
         return array
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         return array.astype(np.float64)
 
 
@@ -138,7 +142,7 @@ def as_symmetric(
 def _require_symmetric(name: str, array: Array, rtol: float, deviations: Array | None) -> None:
     if not np.count_nonzero(array != array.T):
         return
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         scaled = array if deviations is None else rescaled(array, 1 / powers_of_two(deviations))
         gap = np.abs(scaled - scaled.T)
     if not gap.max() <= rtol * np.abs(scaled).max():
@@ -175,7 +179,7 @@ def as_scaled(name: str, value: Any) -> tuple[Array, Units, Array]:
         if isinstance(units, float):
             factor = cast(Array, np.linalg.cholesky(array))
         else:
-            with np.errstate(over="ignore"):  # of entries that no positive definite matrix has
+            with np.errstate(all="ignore"):  # of entries that no positive definite matrix has
                 scaled = rescaled(array, 1 / units)
             factor = cast(Array, np.linalg.cholesky(scaled))
     except np.linalg.LinAlgError:

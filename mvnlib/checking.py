@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from ._mistakes import MISTAKES, Mistake, recognise
 from ._quotients import scale
 from ._steps import StepError, Steps, check_steps
-from ._validation import SYMMETRY_TOLERANCE, Array, as_real, one_of
+from ._validation import SYMMETRY_TOLERANCE, Array, as_real, one_of, quiet
 from .conventions import CONVENTIONS, convert_gradient
 from .differences import fd_differential, fd_gradient
 
@@ -99,6 +99,7 @@ class _Referee:
         return float(np.abs(candidate - self.table).max()) / (float(np.abs(self.table).max()) or 1.0)
 
 
+@quiet
 def check_gradient(
     f: Callable[..., Any],
     candidate: ArrayLike | Callable[..., Any],
@@ -360,8 +361,7 @@ def _complaints(claimed: Array, referee: _Referee, convention: str, S: Array) ->
         return [text + " (that is, 0)."]
     if not claimed.any():
         return [text + "."]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = claimed[wrong] / referee.table[wrong]
+    ratios = claimed[wrong] / referee.table[wrong]
     ratio = mine / theirs
     same = wrong.sum() > 1 and bool(np.allclose(ratios, ratio, rtol=1e-4, atol=1e-6))
     message = [f"{text}; the ratio is {ratio:.6g}{' for all of these' if same else ''}."]

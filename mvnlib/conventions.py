@@ -20,7 +20,7 @@ The last is the chain rule through ``S = unvech(s)``: :math:`df/ds = D^\top v`.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._validation import Array, as_dimension, as_real, as_symmetric, one_of
+from ._validation import Array, as_dimension, as_real, as_symmetric, one_of, quiet
 
 CONVENTIONS = ("entrywise", "frobenius", "free")
 
@@ -251,6 +251,7 @@ def commutation_matrix(m: int, n: int) -> Array:
     return np.eye(m * n)[order]
 
 
+@quiet
 def convert_gradient(G: ArrayLike, source: str, target: str) -> Array:
     r"""Write a derivative with respect to a symmetric matrix in another convention.
 
@@ -317,11 +318,11 @@ def convert_gradient(G: ArrayLike, source: str, target: str) -> Array:
         symmetric = table.copy()
     if target == "frobenius":
         return symmetric
-    with np.errstate(over="ignore"):
-        free = symmetric * _per_entry(table, 1.0, 2.0)
+    free = symmetric * _per_entry(table, 1.0, 2.0)
     return as_real("the free table of G", free)
 
 
+@quiet
 def pair(gradient: ArrayLike, dS: ArrayLike, convention: str) -> float | Array:
     r"""Pair a derivative with a direction: the differential df(S)[dS].
 
@@ -370,8 +371,7 @@ def pair(gradient: ArrayLike, dS: ArrayLike, convention: str) -> float | Array:
         )
     if convention == "free":
         direction = np.tril(direction)
-    with np.errstate(over="ignore", invalid="ignore"):
-        df = as_real("df", np.tensordot(direction, table, axes=direction.ndim))
+    df = as_real("df", np.tensordot(direction, table, axes=direction.ndim))
     return float(df) if df.ndim == 0 else df
 
 

@@ -27,12 +27,13 @@ from ._quotients import (
     slopes_of_moves,
     step_for,
 )
-from ._validation import Array, as_positive, as_real, as_symmetric, one_of
+from ._validation import Array, as_positive, as_real, as_symmetric, one_of, quiet
 from .conventions import CONVENTIONS
 
 SCHEMES = (*RULES, "complex")
 
 
+@quiet
 def default_step(S: ArrayLike, scheme: str = "central", *, eps: float = EPS) -> float:
     r"""Return the step for a unit direction at S, a power of two so that most S + h are exact.
 
@@ -104,6 +105,7 @@ def fd_gradient(
     return_error: Literal[True],
     batched: bool | None = ...,
 ) -> tuple[Array, Array]: ...
+@quiet
 def fd_gradient(
     f: Callable[..., Any],
     S: ArrayLike,
@@ -205,6 +207,7 @@ def fd_gradient(
     return _spread(slopes, X.shape, first, second), _spread(errors, X.shape, first, second)
 
 
+@quiet
 def fd_differential(
     f: Callable[..., Any],
     S: ArrayLike,
@@ -309,6 +312,7 @@ class StepSweep:
     referee: str = field(default="given")
 
 
+@quiet
 def step_sweep(
     f: Callable[..., Any],
     S: ArrayLike,

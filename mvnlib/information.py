@@ -19,6 +19,7 @@ from mvnlib._validation import (
     as_symmetric,
     is_finite,
     one_of,
+    quiet,
 )
 from mvnlib.conventions import CONVENTIONS, convert_gradient
 from mvnlib.statistics import as_data, sums
@@ -102,6 +103,7 @@ def loglik_hessian(X: Any, mu: Any, Sigma: Any, dmu: Any, dSigma: Any) -> tuple[
     return loglik_hessian_operator(X, mu, Sigma)(dmu, dSigma)
 
 
+@quiet
 def loglik_hessian_operator(X: Any, mu: Any, Sigma: Any) -> HessianOperator:
     """The Hessian at a point as a function of the direction: what does not depend on it is done once.
 
@@ -144,6 +146,7 @@ def loglik_hessian_operator(X: Any, mu: Any, Sigma: Any) -> HessianOperator:
         P = rescaled(P, 1 / units)
     spread = np.sqrt(Sigma.diagonal())
 
+    @quiet
     def operator(dmu: Any, dSigma: Any) -> tuple[Array, Array]:
         dmu = as_real("dmu", dmu, shape=(d,))
         dSigma = as_real("dSigma", as_symmetric("dSigma", dSigma, deviations=spread), shape=(d, d))
@@ -158,6 +161,7 @@ def loglik_hessian_operator(X: Any, mu: Any, Sigma: Any) -> HessianOperator:
     return operator
 
 
+@quiet
 def fisher_information(Sigma: Any) -> tuple[Array, Array]:
     r"""Expected Fisher information of one observation about mu and about vech(Sigma).
 
@@ -213,6 +217,7 @@ def fisher_information(Sigma: Any) -> tuple[Array, Array]:
     return _in_range(P, what), _in_range(information, what)
 
 
+@quiet
 def fisher_information_inverse(Sigma: Any) -> tuple[Array, Array]:
     r"""Inverse of :func:`fisher_information`, in closed form.
 
@@ -264,6 +269,7 @@ def fisher_information_inverse(Sigma: Any) -> tuple[Array, Array]:
     return Sigma, _in_range(inverse, "the inverse of its Fisher information")
 
 
+@quiet
 def fisher_information_product(Sigma: Any, dmu: Any, dSigma: Any) -> tuple[Array, Array]:
     r"""Fisher information of one observation, applied to a direction, without forming it.
 
@@ -326,6 +332,7 @@ def fisher_information_product(Sigma: Any, dmu: Any, dSigma: Any) -> tuple[Array
     return in_mu, in_Sigma
 
 
+@quiet
 def natural_gradient(
     Sigma: Any, gradient_mu: Any, gradient_Sigma: Any, *, convention: str = "entrywise"
 ) -> tuple[Array, Array]:
@@ -407,6 +414,7 @@ class Laplace(NamedTuple):
     log_normaliser: float
 
 
+@quiet
 def laplace(
     log_density: Callable[[Array], float],
     start: Any,
@@ -481,8 +489,7 @@ def laplace(
     first = log_density(start.copy())
     as_number("log_density(start)", first)
     eps = float(np.finfo(np.result_type(first, np.float16)).eps) if hasattr(first, "dtype") else _EPS
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        peak = find_peak(Target(log_density, gradient, hessian, eps), start)
+    peak = find_peak(Target(log_density, gradient, hessian, eps), start)
     root = deviations(peak)
     log_volume = float(np.linalg.slogdet(root)[1])
     normaliser = peak.value + start.size / 2 * float(np.log(2 * np.pi)) + log_volume

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mvnlib import _expectation
-from mvnlib._components import Components, checked, quiet
+from mvnlib._components import Components, checked
 from mvnlib._moments import Moments
 from mvnlib._progress import progress
 from mvnlib._scaling import Array, inverse_of_lower
@@ -28,6 +28,7 @@ from mvnlib._validation import (
     as_scaled,
     is_finite,
     one_of,
+    quiet,
 )
 from mvnlib.conventions import CONVENTIONS, convert_gradient
 from mvnlib.statistics import NormalStatistics
@@ -45,6 +46,7 @@ __all__ = [
 _EPS, _TINY = float(np.finfo(float).eps), float(np.finfo(float).tiny)
 
 
+@quiet
 def mixture_loglik(X: Any, weights: Any, means: Any, covariances: Any) -> float:
     r"""Log-likelihood of n rows under a mixture of normal distributions.
 
@@ -90,6 +92,7 @@ def mixture_loglik(X: Any, weights: Any, means: Any, covariances: Any) -> float:
     return _expectation.loglik(*_rows_and_components(X, weights, means, covariances))
 
 
+@quiet
 def responsibilities(X: Any, weights: Any, means: Any, covariances: Any) -> Array:
     r"""Posterior probabilities of the components given each row.
 
@@ -262,6 +265,7 @@ class MixtureStatistics:
     __array_ufunc__ = None
 
     @classmethod
+    @quiet
     def from_data(cls, X: Any, weights: Any, means: Any, covariances: Any) -> MixtureStatistics:
         """Statistics of the rows of ``X``, shape (n, d); parameters and errors are those of
         :func:`mixture_loglik`.
@@ -397,6 +401,7 @@ class Mixture:
     converged: bool
 
 
+@quiet
 def fit_mixture(
     X: Any,
     n_components: int,
@@ -501,7 +506,6 @@ def _rows_and_components(
     return as_rows("X", X, mixture.means.shape[1]), mixture
 
 
-@quiet
 def _singular(covariances: Array, noise: Array) -> NDArray[np.intp]:
     """Which covariances, of rows rounded at ``noise``, are singular as far as rounding can tell."""
     deviations = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
@@ -510,7 +514,6 @@ def _singular(covariances: Array, noise: Array) -> NDArray[np.intp]:
     return np.flatnonzero((deviations <= noise).any(axis=1) | (lowest <= 8 * noise.size * _EPS))
 
 
-@quiet
 def _spread_rows(X: Array, root: Array, K: int, rng: np.random.Generator) -> Array:
     """K rows of X, each drawn with probability proportional to its squared Mahalanobis distance from those
     before."""

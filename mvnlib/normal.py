@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mvnlib._scaling import Array, Units, inverse_of_gram, inverse_of_lower, log_determinant, rescaled
-from mvnlib._validation import as_real, as_rows, as_scaled, is_finite, one_of, require_finite, subtract
+from mvnlib._validation import as_real, as_rows, as_scaled, is_finite, one_of, quiet, require_finite, subtract
 from mvnlib.conventions import CONVENTIONS, convert_gradient
 from mvnlib.statistics import NormalStatistics, as_data, sums
 
@@ -31,6 +31,7 @@ _SHORT_ROW, _LONG_ROW = 12, 256
 _ROUNDING = 16
 
 
+@quiet
 def logpdf(X: Any, mu: Any, Sigma: Any) -> Array:
     r"""Log density of the normal distribution at each row of ``X``.
 
@@ -113,6 +114,7 @@ def logpdf(X: Any, mu: Any, Sigma: Any) -> Array:
     return result
 
 
+@quiet
 def loglik(X: Any, mu: Any, Sigma: Any) -> float:
     r"""Log-likelihood of n independent rows, the sum of :func:`logpdf` over the rows of ``X``.
 
@@ -159,6 +161,7 @@ def loglik(X: Any, mu: Any, Sigma: Any) -> float:
     return value
 
 
+@quiet
 def loglik_and_gradient(
     X: Any, mu: Any, Sigma: Any, *, convention: str = "entrywise"
 ) -> tuple[float, tuple[Array, Array]]:
@@ -268,6 +271,7 @@ def loglik_gradient(X: Any, mu: Any, Sigma: Any, *, convention: str = "entrywise
     return loglik_and_gradient(X, mu, Sigma, convention=convention)[1]
 
 
+@quiet
 def fit_normal(X: Any) -> tuple[Array, Array]:
     r"""Maximum likelihood estimate of the mean and the covariance matrix.
 

@@ -17,7 +17,15 @@ from mvnlib._scaling import (
     rescaled,
     units_of,
 )
-from mvnlib._validation import as_positive_definite, as_real, as_scaled, as_square, as_symmetric, one_of
+from mvnlib._validation import (
+    as_positive_definite,
+    as_real,
+    as_scaled,
+    as_square,
+    as_symmetric,
+    one_of,
+    quiet,
+)
 from mvnlib.conventions import CONVENTIONS, convert_gradient
 from mvnlib.normal import LOG_2PI, require_range
 from mvnlib.ops import lower_half
@@ -90,6 +98,7 @@ def loglik_gradient_factor(X: Any, mu: Any, L: Any) -> tuple[Array, Array]:
     return loglik_and_gradient_factor(X, mu, L)[1]
 
 
+@quiet
 def loglik_and_gradient_factor(X: Any, mu: Any, L: Any) -> tuple[float, tuple[Array, Array]]:
     """Log-likelihood at Sigma = L L^T with :func:`loglik_gradient_factor`, in one pass over the data.
 
@@ -128,12 +137,11 @@ def loglik_and_gradient_factor(X: Any, mu: Any, L: Any) -> tuple[float, tuple[Ar
     X, mu = as_data("X", X, d), as_real("mu", mu, shape=(d,))
     units, W, log_volume = _inverse_of_factor("L", L)
     n, s, T = sums(X, mu, units)
-    with np.errstate(over="ignore", invalid="ignore"):  # an overflow is told of below
-        P = W.T @ W
-        M = P @ T
-        value = -n * (d / 2 * LOG_2PI + log_volume) - float(np.trace(M)) / 2
-        M[np.diag_indices(d)] -= n
-        gradient = P @ s / units, (W @ M.T / units).T
+    P = W.T @ W
+    M = P @ T
+    value = -n * (d / 2 * LOG_2PI + log_volume) - float(np.trace(M)) / 2
+    M[np.diag_indices(d)] -= n
+    gradient = P @ s / units, (W @ M.T / units).T
     require_range(value, *gradient)
     return value, gradient
 
@@ -191,6 +199,7 @@ def loglik_gradient_precision(
     return loglik_and_gradient_precision(X, mu, P, convention=convention)[1]
 
 
+@quiet
 def loglik_and_gradient_precision(
     X: Any, mu: Any, P: Any, *, convention: str = "entrywise"
 ) -> tuple[float, tuple[Array, Array]]:
@@ -229,17 +238,17 @@ def loglik_and_gradient_precision(
     P, per, root = as_scaled("P", P)  # P is one over a square of the units of X
     d = len(P)
     n, s, T = sums(as_data("X", X, d), as_real("mu", mu, shape=(d,)), 1 / per)
-    with np.errstate(over="ignore", invalid="ignore"):  # an overflow is told of below
-        P = rescaled(P, 1 / per)
-        value = n / 2 * (log_determinant(root, per) - d * LOG_2PI) - float(np.vdot(P, T)) / 2
-        table = (n * inverse_of_gram(root) - T) / 2
-        if np.isfinite(table).all():
-            table = rescaled(convert_gradient(table, "entrywise", convention), 1 / per)
-        gradient = P @ s * per, table
+    P = rescaled(P, 1 / per)
+    value = n / 2 * (log_determinant(root, per) - d * LOG_2PI) - float(np.vdot(P, T)) / 2
+    table = (n * inverse_of_gram(root) - T) / 2
+    if np.isfinite(table).all():
+        table = rescaled(convert_gradient(table, "entrywise", convention), 1 / per)
+    gradient = P @ s * per, table
     require_range(value, *gradient)
     return value, gradient
 
 
+@quiet
 def cholesky_differential(L: Any, dS: Any) -> Array:
     r"""Differential of the Cholesky factor: the change of L when S = L L^T changes by dS.
 
@@ -284,13 +293,13 @@ def cholesky_differential(L: Any, dS: Any) -> Array:
     dS = as_real("dS", as_symmetric("dS", dS, deviations=lengths), shape=L.shape)
     R = (L.T / units).T
     W = inverse_of_lower(R)
-    with np.errstate(over="ignore", invalid="ignore"):
-        dL: Array = ((R @ lower_half(W @ rescaled(dS, 1 / units) @ W.T)).T * units).T
+    dL: Array = ((R @ lower_half(W @ rescaled(dS, 1 / units) @ W.T)).T * units).T
     if not np.isfinite(dL).all():
         raise ValueError("dS is so large, or L so nearly singular, that the change of L overflows")
     return dL
 
 
+@quiet
 def cholesky_pullback(L: Any, L_bar: Any) -> Array:
     r"""Gradient in S of a function of its Cholesky factor, from the gradient in the factor.
 
@@ -339,15 +348,15 @@ def cholesky_pullback(L: Any, L_bar: Any) -> Array:
     units = units_of(np.abs(L).max(axis=1))
     R = (L.T / units).T
     W = inverse_of_lower(R)
-    with np.errstate(over="ignore", invalid="ignore"):
-        half = lower_half(L.T @ np.tril(L_bar))
-        G = W.T @ ((half + half.T) / 4) @ W
-        G = rescaled(G + G.T, 1 / units)
+    half = lower_half(L.T @ np.tril(L_bar))
+    G = W.T @ ((half + half.T) / 4) @ W
+    G = rescaled(G + G.T, 1 / units)
     if not np.isfinite(G).all():
         raise ValueError("L_bar is so large, or L so nearly singular, that the gradient in S overflows")
     return G
 
 
+@quiet
 def log_cholesky(S: Any) -> Array:
     """Coordinates of a positive definite matrix that may take any value.
 
@@ -390,6 +399,7 @@ def log_cholesky(S: Any) -> Array:
     return L[rows, columns]
 
 
+@quiet
 def from_log_cholesky(theta: Any) -> Array:
     """The positive definite matrix with given :func:`log_cholesky` coordinates.
 
@@ -423,9 +433,8 @@ def from_log_cholesky(theta: Any) -> Array:
     L = np.zeros((d, d))
     columns, rows = np.triu_indices(d)
     L[rows, columns] = theta
-    with np.errstate(over="ignore"):
-        L[np.diag_indices(d)] = np.exp(L.diagonal())
-        S = L @ L.T
+    L[np.diag_indices(d)] = np.exp(L.diagonal())
+    S = L @ L.T
     if not (np.isfinite(S).all() and (S.diagonal() >= np.finfo(float).tiny).all()):
         i = int(np.abs(theta).argmax())
         raise ValueError(f"theta must give variances between 1e-307 and 1e308, but theta[{i}] = {theta[i]}")

@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 
 from mvnlib._moments import exact_sum
 from mvnlib._scaling import Array, Units, rescaled
-from mvnlib._validation import as_float, as_number, as_real, as_rows, as_symmetric, require_finite, subtract
+from mvnlib._validation import (
+    as_float,
+    as_number,
+    as_real,
+    as_rows,
+    as_symmetric,
+    quiet,
+    require_finite,
+    subtract,
+)
 
 _CHUNK_BYTES = 1 << 19
 #: From here on a row is long enough for NumPy to subtract a vector from each at full speed.
@@ -64,6 +73,7 @@ class NormalStatistics:
     #: An array added to statistics is an error, not an array of statistics.
     __array_ufunc__ = None
 
+    @quiet
     def __post_init__(self) -> None:
         n = as_number("n", self.n)
         mean = as_real("mean", self.mean, ndim=1)
@@ -88,8 +98,7 @@ class NormalStatistics:
             )
         if n == 0 and scatter.any():
             raise ValueError(f"scatter of no rows must be zero, but its trace is {variances.sum()}")
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean, rest = exact_sum(mean, rest)
+        mean, rest = exact_sum(mean, rest)
         require_finite("mean + rest", mean)
         self._hold(n, mean, scatter.copy(), rest)
 
@@ -99,6 +108,7 @@ class NormalStatistics:
         return self
 
     @classmethod
+    @quiet
     def from_data(cls, X: Any) -> NormalStatistics:
         """Statistics of the rows of ``X``, shape (n, d): O(n d^2) time, O(d^2 log n) memory and 1 MB.
 
@@ -115,12 +125,11 @@ class NormalStatistics:
         """
         X = as_rows("X", X)
         start = as_float(X[0]).copy()
-        with np.errstate(over="ignore", invalid="ignore"):  # an overflow is told of below
-            from_start = _of_rows(X, start)
-            mean, rest = exact_sum(start, from_start.mean)
-            found = _made(from_start.n, *exact_sum(mean, rest + from_start.rest), from_start.scatter)
-            if not np.isfinite(found.mean.sum() + found.scatter.trace()):
-                require_finite("X", X)
+        from_start = _of_rows(X, start)
+        mean, rest = exact_sum(start, from_start.mean)
+        found = _made(from_start.n, *exact_sum(mean, rest + from_start.rest), from_start.scatter)
+        if not np.isfinite(found.mean.sum() + found.scatter.trace()):
+            require_finite("X", X)
         if not np.isfinite(found.scatter.diagonal()).all():
             raise ValueError("X is too large: its scatter matrix overflows; change its units")
         for i in np.flatnonzero(found.scatter.diagonal() < found.n * _TINY):
@@ -128,6 +137,7 @@ class NormalStatistics:
                 raise ValueError(f"X[:, {i}] varies so little that its scatter underflows; change its units")
         return found
 
+    @quiet
     def __add__(self, other: NormalStatistics) -> NormalStatistics:
         """Statistics of both sets of rows together."""
         if not isinstance(other, NormalStatistics):
@@ -136,8 +146,7 @@ class NormalStatistics:
             raise ValueError(
                 f"statistics of dimension {self.mean.size} and of dimension {other.mean.size} do not add"
             )
-        with np.errstate(over="ignore", invalid="ignore"):
-            total = _merged(self, other)
+        total = _merged(self, other)
         if not np.isfinite(total.scatter.diagonal()).all():
             raise ValueError("statistics of rows so far apart do not add: their scatter matrix overflows")
         return total
@@ -146,6 +155,7 @@ class NormalStatistics:
         """Nothing, 0, added to statistics changes nothing: so ``sum`` adds them."""
         return self if isinstance(other, int) and other == 0 else NotImplemented
 
+    @quiet
     def about(self, mu: Any) -> tuple[Array, Array]:
         """The sums s = sum (x - mu) and T = sum (x - mu)(x - mu)^T about any point ``mu``, shapes (d,) and
         (d, d).
@@ -198,13 +208,12 @@ def sums(X: Data, mu: Array, units: Units) -> tuple[float, Array, Array]:
 
     One pass over the rows, O(n d^2) time and about 1 MB; from statistics O(d^2).
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # an overflow is told of below
-        if isinstance(X, NormalStatistics):
-            n, gap = X.n, ((X.mean - mu) + X.rest) / units
-            s, T = n * gap, rescaled(X.scatter, 1 / units) + n * np.outer(gap, gap)
-        else:
-            n = float(len(X))
-            s, T = _sums_of_rows(X, mu, units)
+    if isinstance(X, NormalStatistics):
+        n, gap = X.n, ((X.mean - mu) + X.rest) / units
+        s, T = n * gap, rescaled(X.scatter, 1 / units) + n * np.outer(gap, gap)
+    else:
+        n = float(len(X))
+        s, T = _sums_of_rows(X, mu, units)
     if not np.isfinite(T.trace()):
         if not isinstance(X, NormalStatistics):
             require_finite("X", X)

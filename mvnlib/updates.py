@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mvnlib._scaling import Array, inverse_of_gram, rescaled
-from mvnlib._validation import as_positive, as_real, as_scaled, is_finite, one_of
+from mvnlib._validation import as_positive, as_real, as_scaled, is_finite, one_of, quiet
 from mvnlib.conventions import CONVENTIONS
 from mvnlib.statistics import as_data, sums
 
@@ -22,6 +22,7 @@ __all__ = ["loglik_differences"]
 _STEP = 2.0**-30
 
 
+@quiet
 def loglik_differences(
     X: Any, mu: Any, Sigma: Any, *, convention: str = "entrywise", step: float | None = None
 ) -> Array:

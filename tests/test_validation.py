@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,8 @@ import pytest
 from hostile import NOT_A_COVARIANCE, NOT_REAL, NOT_SQUARE, NOT_SYMMETRIC, disguises
 from numpy.testing import assert_array_equal
 
+import mvnlib
+from mvnlib import CONVENTIONS, SCHEMES
 from mvnlib._validation import (
     SYMMETRY_TOLERANCE,
     as_dimension,
@@ -356,3 +360,171 @@ def test_options_are_listed() -> None:
     for bad in ("Forward", "", None, 1, ["forward"], np.ones(2)):
         with pytest.raises(ValueError, match="scheme must be one of 'forward', 'central', but it is"):
             one_of("scheme", bad, ("forward", "central"))
+
+
+# What the caller has asked of NumPy about floating-point errors
+
+FAINT = 1e-170  # its square is no float
+LOW = np.finfo(np.longdouble).tiny  # underflows when it is read as a float
+TINY = np.array([[2.0, 0.5], [0.5, 1.0]]) * 1e-280
+
+
+@dataclasses.dataclass
+class Point:
+    """Data and parameters of a normal distribution in two dimensions."""
+
+    X: np.ndarray
+    mu: np.ndarray
+    Sigma: np.ndarray
+    E: np.ndarray
+
+    def __post_init__(self) -> None:
+        far = 50 * np.sqrt(self.Sigma.diagonal())
+        self.apart = np.vstack([self.X, self.X + far])
+        self.mixture = [0.5, 0.5], np.stack([self.mu, self.mu + far]), [self.Sigma, self.Sigma]
+
+
+ROWS = np.array([[1.0, FAINT], [FAINT, 3.0], [-2.0, 1.0], [5.0, -FAINT], [0.5, 2.0], [-1.0, -4.0]])
+#: Where squares and products of what is small are no floats; a unit may be, but not its third power; and where
+#: digits of the smallest floats are lost.
+POINTS = (
+    Point(
+        ROWS, np.zeros(2), np.array([[2.0, FAINT], [FAINT, 1.0]]), np.array([[FAINT, 3e-160], [3e-160, 1.0]])
+    ),
+    Point(
+        ROWS * [1e-150, 1],
+        np.array([1e-151, 0.5]),
+        np.array([[2e-300, 1e-160], [1e-160, 1.0]]),
+        np.array([[FAINT, 3e-160], [3e-160, 1.0]]),
+    ),
+    Point(
+        np.array([[1.0, 3e-308], [-1.0, 5e-308], [0.0, 1.0], [0.0, -1.0], [1.0, 0.0]]),
+        np.array([0.0, 3e-308]),
+        np.array([[2.0, 3e-308], [3e-308, 1.0]]),
+        np.array([[1.0, 5e-308], [5e-308, 1.0]]),
+    ),
+)
+
+
+def density(S: Any) -> Any:
+    """A log density that uses numbers that underflow."""
+    return np.linalg.slogdet(S)[1] + float(np.exp(-800.0 * S[0, 0])) + float(np.sum(FAINT * S * FAINT))
+
+
+BY_SCHEME: dict[str, Any] = {scheme: np.linalg.det if scheme == "complex" else density for scheme in SCHEMES}
+
+
+def draws() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+#: A call of every public function, with numbers that underflow or overflow on the way to the answer.
+CALLS: dict[str, Callable[[Point], Any]] = {
+    "NormalStatistics": lambda p: [
+        some := mvnlib.NormalStatistics(6, [FAINT, LOW], np.diag([1e-308, 1.0])),
+        some + mvnlib.NormalStatistics.from_data(p.X),
+        mvnlib.NormalStatistics.from_data(p.X).about(p.mu),
+        mvnlib.NormalStatistics.from_data(p.X).loglik_gradient(p.mu, p.Sigma),
+    ],
+    "MixtureStatistics": lambda p: [
+        some := mvnlib.MixtureStatistics.from_data(p.X, *p.mixture),
+        (some + some).em_step(),
+        some.loglik_gradient(),
+    ],
+    "check_gradient": lambda p: [mvnlib.check_gradient(density, np.linalg.inv(S), S) for S in (S, TINY)],
+    "check_steps": lambda p: mvnlib.check_steps(
+        lambda A: FAINT * A * FAINT + A, lambda A: A, where="general", points=2
+    ),
+    "cholesky_differential": lambda p: mvnlib.cholesky_differential(np.linalg.cholesky(p.Sigma), p.E),
+    "cholesky_pullback": lambda p: mvnlib.cholesky_pullback(np.linalg.cholesky(p.Sigma), p.E),
+    "commutation_matrix": lambda p: mvnlib.commutation_matrix(2, 3),
+    "convert_gradient": lambda p: mvnlib.convert_gradient(
+        [[5e-324, 1], [2, 5e-324]], "entrywise", "frobenius"
+    ),
+    "default_step": lambda p: mvnlib.default_step(TINY),
+    "duplication_matrix": lambda p: mvnlib.duplication_matrix(2),
+    "elimination_matrix": lambda p: mvnlib.elimination_matrix(2),
+    "em_step": lambda p: mvnlib.em_step(p.X, *p.mixture),
+    "fd_differential": lambda p: [
+        mvnlib.fd_differential(f, S, p.E, scheme, return_error=True) for scheme, f in BY_SCHEME.items()
+    ],
+    "fd_gradient": lambda p: [
+        mvnlib.fd_gradient(f, at, convention, scheme, return_error=True)
+        for at in (S, TINY)
+        for convention in CONVENTIONS
+        for scheme, f in BY_SCHEME.items()
+    ],
+    "fisher_information": lambda p: mvnlib.fisher_information(p.Sigma),
+    "fisher_information_inverse": lambda p: mvnlib.fisher_information_inverse(p.Sigma),
+    "fisher_information_product": lambda p: mvnlib.fisher_information_product(p.Sigma, p.mu, p.E),
+    "fit_mixture": lambda p: mvnlib.fit_mixture(p.apart, 2, rng=draws()),
+    "fit_normal": lambda p: mvnlib.fit_normal(p.X),
+    "from_log_cholesky": lambda p: mvnlib.from_log_cholesky([-350.0, FAINT, 0.0]),
+    "laplace": lambda p: mvnlib.laplace(
+        lambda t: -t @ t / 2 + FAINT * FAINT * t[0] + np.exp(-800.0),
+        [3.0, FAINT],
+        lambda t: -t * (1 + FAINT * t),
+    ),
+    "log_cholesky": lambda p: mvnlib.log_cholesky(p.Sigma),
+    "loglik": lambda p: mvnlib.loglik(p.X, p.mu, p.Sigma),
+    "loglik_and_gradient": lambda p: mvnlib.loglik_and_gradient(p.X, p.mu, p.Sigma),
+    "loglik_and_gradient_factor": lambda p: mvnlib.loglik_and_gradient_factor(p.X, p.mu, p.Sigma),
+    "loglik_and_gradient_precision": lambda p: mvnlib.loglik_and_gradient_precision(p.X, p.mu, p.Sigma),
+    "loglik_differences": lambda p: mvnlib.loglik_differences(p.X, p.mu, p.Sigma),
+    "loglik_gradient": lambda p: mvnlib.loglik_gradient(p.X, p.mu, p.Sigma, convention="free"),
+    "loglik_gradient_factor": lambda p: mvnlib.loglik_gradient_factor(p.X, p.mu, p.Sigma),
+    "loglik_gradient_precision": lambda p: mvnlib.loglik_gradient_precision(
+        p.X, p.mu, p.Sigma, convention="free"
+    ),
+    "loglik_hessian": lambda p: mvnlib.loglik_hessian(p.X, p.mu, p.Sigma, p.mu, p.E),
+    "loglik_hessian_operator": lambda p: mvnlib.loglik_hessian_operator(p.X, p.mu, p.Sigma)(p.mu, p.E),
+    "logpdf": lambda p: mvnlib.logpdf(p.X, p.mu, p.Sigma),
+    "mixture_gradient": lambda p: mvnlib.mixture_gradient(p.X, *p.mixture),
+    "mixture_loglik": lambda p: mvnlib.mixture_loglik(p.X, *p.mixture),
+    "natural_gradient": lambda p: mvnlib.natural_gradient(p.Sigma, p.mu, p.E),
+    "pair": lambda p: mvnlib.pair(p.E, p.E, "frobenius"),
+    "responsibilities": lambda p: mvnlib.responsibilities(p.X, *p.mixture),
+    "step_sweep": lambda p: mvnlib.step_sweep(density, S, np.eye(2)),
+    "unvech": lambda p: mvnlib.unvech([1, 0, LOW]),
+    "vec": lambda p: mvnlib.vec([[1, LOW], [0, 1]]),
+    "vech": lambda p: mvnlib.vech([[1, 0], [LOW, 1]]),
+}
+#: What is no function of numbers: values that a function returned, errors, modules; symbols, and widgets.
+NO_CALLS = {"Laplace", "Mixture", "StepError", "Verdict", "identities", "ops", "spaces"}
+
+
+def parts(value: Any) -> list[Any]:
+    """The numbers and words in a nested value."""
+    if dataclasses.is_dataclass(value):
+        value = [getattr(value, field.name) for field in dataclasses.fields(value)]
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [part for item in value for part in parts(item)] if isinstance(value, list | tuple) else [value]
+
+
+def outcome(name: str, point: Point) -> list[Any]:
+    """The answer, or the words of a refusal: a FloatingPointError is neither."""
+    try:
+        return parts(CALLS[name](point))
+    except ValueError as error:
+        return [f"refused: {error}"]
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_what_the_caller_asked_of_numpy_about_underflow_changes_no_answer(name: str) -> None:
+    answers = 0
+    for point in POINTS:
+        plain = outcome(name, point)
+        with np.errstate(all="raise"):
+            found = outcome(name, point)
+        assert len(found) == len(plain) > 0
+        for mine, theirs in zip(found, plain, strict=True):
+            assert_array_equal(mine, theirs)
+        answers += not str(plain[0]).startswith("refused: ")
+    assert answers
+
+
+def test_every_public_function_is_asked() -> None:
+    later = {name for names in mvnlib._LATER.values() for name in names} | set(mvnlib._LATER)
+    values = {name for name in mvnlib.__all__ if name not in later and not callable(getattr(mvnlib, name))}
+    assert set(mvnlib.__all__) - later - values - NO_CALLS == set(CALLS)
