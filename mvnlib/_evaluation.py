@@ -52,11 +52,11 @@ class Evaluation:
         except Exception as error:
             reason, cause = f"f raised {type(error).__name__}: {error}", error
         else:
-            reason = f"f returned shape {values.shape} and type {values.dtype} for {len(points)} points"
-            if values.shape == (len(points), *self.at.shape) and values.dtype.kind in _kinds(points):
-                if np.isfinite(values).all():
-                    return values
-                reason = "f has values that are not finite"
+            suits = values.shape == (len(points), *self.at.shape) and values.dtype.kind in _kinds(points)
+            if suits and np.isfinite(values).all():
+                return values
+            found = f"f returned shape {values.shape} and type {values.dtype} for {len(points)} points"
+            reason = "f has values that are not finite" if suits else found
         values = self._one_by_one(points, describe)  # names the point at fault, if there is one
         if self.forced:
             raise ValueError(f"batched=True, but {reason}, although it works point by point") from cause
@@ -82,17 +82,18 @@ class Evaluation:
     def _takes_stacks(self, S: Array) -> bool:
         """Try f on a few points far enough apart for a value that mixes them to show."""
         count = next(k for k in (2, 3, 5, 7, 11, 13) if k not in S.shape + self.at.shape)
-        factors = 1 - np.arange(count) / (4 * count)
-        points = factors.reshape(-1, *[1] * S.ndim) * (S if S.any() else np.ones_like(S))
+        zero = not S.any()
+        points = np.multiply.outer(1 - np.arange(count) / (4 * count), np.ones_like(S) if zero else S)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 values = np.asarray(self.f(points.copy()))
                 if values.shape != (count, *self.at.shape) or values.dtype.kind not in "biuf":
                     return False
-                single = np.stack([np.asarray(self.f(points[k].copy())) for k in (0, count - 1)])
-            gap = np.abs(values[[0, -1]] - single).max(initial=0.0)
-            return bool(gap <= 1e-7 * np.abs(single).max(initial=0.0))
+                ends = self.f(points[0].copy()) if zero else self.at, self.f(points[-1].copy())
+            single = np.array(ends)
+            gap = np.abs(values[:: count - 1] - single)
+            return bool((gap <= 1e-7 * np.abs(single).max(initial=0.0)).all())
         except Exception:
             return False
 

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ CHUNK = 256 * 1024  # bytes of points handed to f at once: beyond it one big sta
 Indices = NDArray[np.intp]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rule:
     """df = sum over levels of value[l] q[l], q[l] the quotient at step halvings[l] h; error likewise."""
 
@@ -26,10 +27,12 @@ class Rule:
     value: Array
     error: Array
 
+    @cache
     def levels(self, want_error: bool) -> tuple[Array, Array, Array]:
-        """Return steps (in units of h), weights of the value and weights of the error."""
+        """Return offsets (in units of h), weights of the value and weights of the error."""
         used = (self.value != 0) | want_error
-        return self.halvings[used], self.value[used], self.error[used]
+        t = self.halvings[used]
+        return np.concatenate([t, -t]) if self.two_sided else t, self.value[used], self.error[used]
 
 
 def extrapolation(levels: int) -> Array:
@@ -54,8 +57,9 @@ def scale(S: Array) -> tuple[float, float]:
     if S.ndim < 2 or min(S.shape) < 2:
         return size, size
     symmetric = _is_symmetric(S)
-    singular = np.abs(np.linalg.eigvalsh(S)) if symmetric else np.linalg.svd(S, compute_uv=False)
-    smallest, largest = float(singular.min()), float(singular.max())
+    singular = np.linalg.eigvalsh(S) if symmetric else np.linalg.svd(S, compute_uv=False)
+    sizes = [abs(value) for value in singular.tolist()]
+    smallest, largest = min(sizes), max(sizes)
     return (smallest if smallest > max(S.shape) * EPS * largest else size), size
 
 
@@ -88,8 +92,9 @@ def slopes_of_moves(
     g: Evaluation, S: Array, first: Indices, second: Indices, h: float, rule: Rule, want_error: bool
 ) -> tuple[Array, Array]:
     """Return slopes (k, *f.shape) along k moves, of entry first[k] together with second[k], and errors."""
-    t, value, error = rule.levels(want_error)
-    offsets = h * (np.concatenate([t, -t]) if rule.two_sided else t)
+    offsets, value, error = rule.levels(want_error)
+    offsets = h * offsets
+    levels = value.size
     flat, out = S.ravel(), np.zeros((2, first.size, *g.at.shape))
     per_chunk = max(1, CHUNK // (8 * offsets.size * max(S.size, g.at.size)))
     for start in range(0, first.size, per_chunk):
@@ -107,14 +112,14 @@ def slopes_of_moves(
 
         values = g(points.reshape(-1, *S.shape), describe).reshape(offsets.size, a.size, *g.at.shape)
         # Divide by the increment that floating point made of the step, not by the step.
-        behind, origin = (values[t.size :], entries[t.size :]) if rule.two_sided else (g.at, flat[a])
-        increments = entries[: t.size] - origin
+        behind, origin = (values[levels:], entries[levels:]) if rule.two_sided else (g.at, flat[a])
+        increments = entries[:levels] - origin
         if not increments.all():
             raise ValueError(f"step {h:g} is lost in rounding beside the entries of S; pass a larger step")
-        quotients = (values[: t.size] - behind) / increments.reshape(*increments.shape, *[1] * g.at.ndim)
-        out[0, start : start + a.size] = np.tensordot(value, quotients, 1)
+        quotients = (values[:levels] - behind) / increments.reshape(*increments.shape, *[1] * g.at.ndim)
+        out[0, start : start + a.size] = _weighted(value, quotients)
         if want_error:
-            out[1, start : start + a.size] = np.abs(np.tensordot(error, quotients, 1))
+            out[1, start : start + a.size] = np.abs(_weighted(error, quotients))
     if want_error:
         out[1] += _rounding(g, S, rule, h)
     return out[0], out[1]
@@ -124,16 +129,22 @@ def slope_along(
     g: Evaluation, S: Array, E: Array, h: float, rule: Rule, want_error: bool
 ) -> tuple[Array, Array]:
     """Return the slope along the direction E, and its error estimate."""
-    t, value, error = rule.levels(want_error)
-    offsets = h * (np.concatenate([t, -t]) if rule.two_sided else t)
+    offsets, value, error = rule.levels(want_error)
+    offsets = h * offsets
+    levels = value.size
     points = S + offsets.reshape(-1, *[1] * S.ndim) * E
     values = g(points, lambda k: f"S + {offsets[k]:g} dS")
-    behind, width = (values[t.size :], 2 * h * t) if rule.two_sided else (g.at, h * t)
-    quotients = (values[: t.size] - behind) / width.reshape(-1, *[1] * g.at.ndim)
-    slope = np.asarray(np.tensordot(value, quotients, 1))
+    behind, width = (values[levels:], 2 * offsets[:levels]) if rule.two_sided else (g.at, offsets)
+    quotients = (values[:levels] - behind) / width.reshape(-1, *[1] * g.at.ndim)
+    slope = _weighted(value, quotients)
     if not want_error:
         return slope, np.zeros_like(slope)
-    return slope, np.asarray(np.abs(np.tensordot(error, quotients, 1)) + _rounding(g, S, rule, h))
+    return slope, np.asarray(np.abs(_weighted(error, quotients)) + _rounding(g, S, rule, h))
+
+
+def _weighted(weights: Array, quotients: NDArray[Any]) -> NDArray[Any]:
+    """Sum over the first axis; tensordot takes longer to begin than there is to do."""
+    return np.asarray(np.einsum("l,l...->...", weights, quotients))
 
 
 def complex_slopes_of_moves(
@@ -151,13 +162,13 @@ def complex_slopes_of_moves(
         points.imag[columns, b] = h
         slopes[start : start + a.size] = _imaginary(g, points.reshape(-1, *S.shape), h)
     # Along all moves at once; and along those with an exact zero, where a small loss would hide among others.
-    weights = np.random.default_rng(1).standard_normal(first.size)
+    weights = np.cos(np.arange(1.0, first.size + 1))  # none is zero, no two are alike
     dropped = (slopes == 0).reshape(first.size, -1).any(axis=1)
     for w in (weights, weights * dropped):
         if w.any():
             E = np.zeros(S.size)
             E[first] = E[second] = w
-            check_complex(g, S, E.reshape(S.shape), np.asarray(np.tensordot(w, slopes, 1)))
+            check_complex(g, S, E.reshape(S.shape), _weighted(w, slopes))
     if not want_error:
         return slopes, slopes
     E = np.zeros(S.size)
@@ -213,7 +224,7 @@ def _rounding(g: Evaluation, S: Array, rule: Rule, h: float) -> Array:
 
 def _in_last_digits(S: Array, eps: float) -> Array:
     """Return four copies of S moved at random, as far as a backward stable program may move it."""
-    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(4, *S.shape))
+    signs = 2.0 * np.random.default_rng(0).integers(2, size=(4, *S.shape)) - 1
     if _is_symmetric(S):
         signs = np.tril(signs) + np.tril(signs, -1).mT
     # Backward errors are of the size of the largest entry; zeros stay, for they may be the structure of S.
@@ -221,7 +232,7 @@ def _in_last_digits(S: Array, eps: float) -> Array:
 
 
 def _is_symmetric(S: Array) -> bool:
-    return S.ndim == 2 and S.shape[0] == S.shape[1] and bool((S == S.T).all())
+    return S.ndim == 2 and S.shape[0] == S.shape[1] and not np.count_nonzero(S != S.T)
 
 
 def _moved(S: Array, a: int, b: int, offset: float) -> str:

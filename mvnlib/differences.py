@@ -9,6 +9,8 @@ number, is divided by the step; so the best step grows with the condition number
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from math import prod
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -191,7 +193,7 @@ def fd_gradient(
         X = X / 2 + X.T / 2
     g = Evaluation(f, X, batched)
     h = step_for(X, scheme, g.eps) if step is None else as_positive("step", step)
-    first, second = _moves(X, tied)
+    first, second = _moves(X.shape, tied)
     if scheme == "complex":
         slopes, errors = complex_slopes_of_moves(g, X, first, second, h, return_error)
     elif scheme == "richardson" and step is None:
@@ -408,18 +410,19 @@ def _point(S: ArrayLike) -> Array:
     return X
 
 
-def _moves(S: Array, tied: bool) -> tuple[Indices, Indices]:
+@lru_cache(maxsize=8)
+def _moves(shape: tuple[int, ...], tied: bool) -> tuple[Indices, Indices]:
     """Flat indices of the two entries each move shifts; the same index twice where an entry moves alone."""
     if not tied:
-        every = np.arange(S.size)
+        every = np.arange(prod(shape))
         return every, every
-    rows, cols = np.tril_indices(S.shape[0])
-    return rows * S.shape[0] + cols, cols * S.shape[0] + rows
+    rows, cols = np.tril_indices(shape[0])
+    return rows * shape[0] + cols, cols * shape[0] + rows
 
 
 def _spread(slopes: Array, shape: tuple[int, ...], first: Indices, second: Indices) -> Array:
     """Write the slope of each move at both its entries."""
-    table = np.empty((int(np.prod(shape)), *slopes.shape[1:]))
+    table = np.empty((prod(shape), *slopes.shape[1:]))
     table[first] = slopes
     table[second] = slopes
     return table.reshape(shape + slopes.shape[1:])
