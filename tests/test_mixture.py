@@ -45,6 +45,7 @@ from mvnlib import (
     spaces,
 )
 from mvnlib.identities import TABLE
+from mvnlib.mixture import _singular
 
 sizes, components, seeds = st.integers(1, 4), st.integers(1, 4), st.integers(0, 2**32 - 1)
 Parameters = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -467,10 +468,24 @@ def test_rows_that_differ_in_their_last_digits_are_a_collapse_and_a_narrow_clust
     assert alike.std() > 0
     with pytest.raises(np.linalg.LinAlgError, match="has collapsed"):
         fit_mixture(np.concatenate([cloud, alike])[:, None], 2, rng=np.random.default_rng(m))
+    # In one coordinate only, beside one that varies:
+    beside = np.column_stack([np.concatenate([cloud, alike]), rng.standard_normal(30 + m)])
+    with pytest.raises(np.linalg.LinAlgError, match="has collapsed"):
+        fit_mixture(beside, 2, rng=np.random.default_rng(m))
     narrow = place + 1e-12 * rng.standard_normal(m)
     fit = fit_mixture(np.concatenate([cloud, narrow])[:, None], 2, rng=np.random.default_rng(m))
     assert fit.converged
     assert_close(fit.covariances.min(), (narrow - narrow[0]).var(), 1e-6)
+
+
+@pytest.mark.parametrize("d", [2, 4])
+def test_a_covariance_is_singular_from_eight_d_eps_on_in_any_units(d: int) -> None:
+    for part, found in ((0.9, [1]), (1.1, [])):
+        flat = np.eye(d)
+        flat[0, 1] = flat[1, 0] = 1 - part * 8 * d * np.finfo(float).eps
+        units = 10.0 ** np.arange(d)
+        both = np.stack([np.eye(d), flat]) * units[:, None] * units
+        assert _singular(both, np.zeros(d)).tolist() == found
 
 
 def test_a_row_is_not_drawn_twice_for_the_start_whatever_the_generator_gives() -> None:
@@ -548,9 +563,12 @@ def test_a_tighter_tolerance_takes_more_steps(faithful: np.ndarray) -> None:
     assert steps == sorted(set(steps))
 
 
-@pytest.mark.parametrize("tol", [1e-2, 1e-5])
-def test_a_fit_ends_with_the_first_gain_below_the_tolerance_a_row(faithful: np.ndarray, tol: float) -> None:
-    gains = np.diff(fit_mixture(faithful, 2, rng=np.random.default_rng(2), tol=tol).history) / len(faithful)
+@pytest.mark.parametrize("options", [{"tol": 1e-2}, {"tol": 1e-5}, {}])
+def test_a_fit_ends_with_the_first_gain_below_the_tolerance_a_row(
+    faithful: np.ndarray, options: dict[str, float]
+) -> None:
+    fit = fit_mixture(faithful, 2, rng=np.random.default_rng(2), **options)
+    gains, tol = np.diff(fit.history) / len(faithful), options.get("tol", 1e-8)
     assert gains[-1] < tol
     assert (gains[:-1] >= tol).all()
 
@@ -656,6 +674,16 @@ def test_a_chunk_boundary_is_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = [responsibilities(X, *parameters), *em_step(X, *parameters), *mixture_gradient(X, *parameters)]
     for one, other in zip(whole, parts, strict=True):
         assert_close(other, one, rounding(10))
+
+
+def test_the_start_is_drawn_from_all_blocks_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, _ = draw(1000, 2, 3, 9)
+    starts: list[np.ndarray] = []
+    for size in (_expectation._CHUNK_BYTES, 8):
+        monkeypatch.setattr(_expectation, "_CHUNK_BYTES", size)
+        callback = lambda i, p, v: starts.append(p[1]) or True  # noqa: E731
+        fit_mixture(X, 5, rng=np.random.default_rng(0), callback=callback)
+    assert np.array_equal(*starts)
 
 
 # Bad input, and input in disguise
