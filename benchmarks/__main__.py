@@ -5,6 +5,8 @@
     python -m benchmarks em gradient --threads 2                  two cases, at two threads
     python -m benchmarks gradient --size n=5000,d=50              another size
 
+The book quotes ``results.json``, so only a run of everything writes it; any other writes ``selection.json``.
+
 Close what else runs: every figure is a ratio within one run, but a busy machine still makes it rough.
 """
 
@@ -63,14 +65,16 @@ def options() -> argparse.Namespace:
     add(
         "--output",
         type=Path,
-        default=HERE / "results.json",
-        help="where the results go; the plot beside them",
+        help="where the results go, the plot beside them (results.json; of a part, selection.json)",
     )
     chosen = parser.parse_args()
     if unknown := set(chosen.case) - {case.name for case in CASES}:
         parser.error(
             f"no case {', '.join(sorted(unknown))}; there are {', '.join(case.name for case in CASES)}"
         )
+    if chosen.output is None:
+        whole = not (chosen.case or chosen.size or chosen.quick) and chosen.threads == [1, 2]
+        chosen.output = HERE / ("results.json" if whole else "selection.json")
     return chosen
 
 

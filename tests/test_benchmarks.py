@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.__main__ import options
 from benchmarks.cases import CASES, Case, Target
 from benchmarks.measure import Disagreement, agreement, clock, extra_memory, race, ratio
 from benchmarks.report import draw, table
@@ -223,6 +224,15 @@ def test_the_command_measures_the_size_it_is_given_and_writes_table_results_and_
         assert set(row["seconds"]) <= {"mvnlib", "by hand", "scipy", "JAX", "limit", "scikit-learn"}
     assert results["versions"]["numpy"] == np.__version__
     assert "<svg" in (tmp_path / "out.svg").read_text()
+
+
+@pytest.mark.parametrize("part", ["em", "--quick", "--threads 2", "--size n=5000,d=30"])
+def test_only_a_run_of_everything_writes_the_results_that_the_book_quotes(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for arguments, name in (([], "results.json"), (part.split(), "selection.json")):
+        monkeypatch.setattr(sys, "argv", ["benchmarks", *arguments])
+        assert options().output == ROOT / "benchmarks" / name
 
 
 def test_the_command_refuses_what_it_does_not_know() -> None:
