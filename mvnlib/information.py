@@ -48,9 +48,13 @@ def loglik_hessian(X: Any, mu: Any, Sigma: Any, dmu: Any, dSigma: Any) -> tuple[
     With P = Sigma^-1, s = sum (x - mu), T = sum (x - mu)(x - mu)^T and A = P T P,
 
     .. math::
-        d g_\mu = -P\,(n\, d\mu + d\Sigma\, P s), \qquad
-        d G = \tfrac12\left(M + M^\top\right) - \tfrac12\left(u v^\top + v u^\top\right),\qquad
-        M = P\, d\Sigma\,\left(\tfrac n2 P - A\right),\ u = P\, d\mu,\ v = P s .
+        \begin{aligned}
+        d g_\mu &= -P\,(n\, d\mu + d\Sigma\, P s), \\
+        d G &= \tfrac12\left(M + M^\top\right) - \tfrac12\left(u v^\top + v u^\top\right), \\
+        M &= P\, d\Sigma\,\left(\tfrac n2 P - A\right), \quad u = P\, d\mu, \quad v = P s .
+        \end{aligned}
+
+    g_mu and G are the gradients in mu and in Sigma, the second ``frobenius``.
 
     Parameters
     ----------
@@ -423,10 +427,11 @@ def laplace(
 ) -> Laplace:
     r"""Laplace approximation: the normal distribution with the mode and the curvature of a density.
 
-    .. math:: \log p(\theta) \approx \log p(\hat\theta) - \tfrac12(\theta-\hat\theta)^\top H\,
-        (\theta-\hat\theta),
-        \qquad H = -\frac{\partial^2\log p}{\partial\theta\,\partial\theta^\top}(\hat\theta),
-        \quad \Sigma = H^{-1}
+    .. math::
+        \begin{aligned}
+        \log p(\theta) &\approx \log p(\hat\theta) - \tfrac12(\theta-\hat\theta)^\top H\, (\theta-\hat\theta), \\
+        H &= -\frac{\partial^2\log p}{\partial\theta\,\partial\theta^\top}(\hat\theta), \quad \Sigma = H^{-1}
+        \end{aligned}
 
     Parameters
     ----------

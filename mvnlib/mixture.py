@@ -115,7 +115,7 @@ def responsibilities(X: Any, weights: Any, means: Any, covariances: Any) -> Arra
 
     Notes
     -----
-    O(n K d^2) time; memory of about 1 MB beside the result.
+    O(n K d^2) time, and about 5 MB of memory beside the result.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def mixture_gradient(
 
     Notes
     -----
-    O(n K d^2) time.
+    O(n K d^2) time, and about 5 MB of memory beside a few arrays of the size of the covariances.
 
     Examples
     --------
@@ -181,8 +181,13 @@ def mixture_gradient(
 def em_step(X: Any, weights: Any, means: Any, covariances: Any) -> tuple[Array, Array, Array, float]:
     r"""One step of the EM algorithm.
 
-    .. math:: \pi_k = \frac{N_k}{n},\quad \mu_k = \frac1{N_k}\sum_a r_{ak} x_a,\quad
-        \Sigma_k = \frac1{N_k}\sum_a r_{ak}(x_a-\mu_k)(x_a-\mu_k)^\top,\quad N_k = \sum_a r_{ak}
+    .. math::
+        \begin{aligned}
+        N_k &= \sum_a r_{ak}, \qquad \pi_k = \frac{N_k}{n}, \qquad \mu_k = \frac1{N_k}\sum_a r_{ak} x_a, \\
+        \Sigma_k &= \frac1{N_k}\sum_a r_{ak}(x_a-\mu_k)(x_a-\mu_k)^\top
+        \end{aligned}
+
+    with the :func:`responsibilities` r at the parameters that go in and, in Sigma_k, the new mu_k.
 
     Parameters
     ----------
@@ -267,9 +272,24 @@ class MixtureStatistics:
     @classmethod
     @quiet
     def from_data(cls, X: Any, weights: Any, means: Any, covariances: Any) -> MixtureStatistics:
-        """Statistics of the rows of ``X``, shape (n, d); parameters and errors are those of
-        :func:`mixture_loglik`.
+        """Statistics of the rows of ``X`` at given parameters: one E step.
 
+        Parameters
+        ----------
+        X, weights, means, covariances
+            As in :func:`mixture_loglik`.
+
+        Returns
+        -------
+        MixtureStatistics
+
+        Raises
+        ------
+        TypeError, ValueError, numpy.linalg.LinAlgError
+            As :func:`mixture_loglik`.
+
+        Notes
+        -----
         O(n K d^2) time, and about 5 MB of memory beside a few arrays of the size of the covariances.  Rows are
         read a block at a time, so ``X`` may be a memory-mapped file; they are read twice where a component
         is about to collapse or to jump.
@@ -297,7 +317,13 @@ class MixtureStatistics:
 
     @quiet
     def __add__(self, other: MixtureStatistics) -> MixtureStatistics:
-        """Statistics of both sets of rows together."""
+        """Statistics of both sets of rows together: O(K d^2) time.
+
+        Raises
+        ------
+        ValueError
+            If they were taken at different parameters, or of rows so far apart that a covariance overflows.
+        """
         if not isinstance(other, MixtureStatistics):
             return NotImplemented
         for name in ("weights", "means", "covariances"):
@@ -321,7 +347,7 @@ class MixtureStatistics:
 
     @quiet
     def loglik_gradient(self, *, convention: str = "entrywise") -> tuple[Array, Array, Array]:
-        """Gradient of the log-likelihood in weights, means and covariances: :func:`mixture_gradient`.
+        """Gradient of the log-likelihood in weights, means and covariances: :func:`mixture_gradient`, in O(K d^3).
 
         Raises
         ------
@@ -360,6 +386,11 @@ class MixtureStatistics:
     @quiet
     def em_step(self) -> tuple[Array, Array, Array, float]:
         """Parameters after one EM step, and the log-likelihood of those before: :func:`mvnlib.em_step`.
+
+        Returns
+        -------
+        weights, means, covariances : ndarray
+        loglik : float
 
         Raises
         ------
@@ -443,8 +474,10 @@ def fit_mixture(
 
     Notes
     -----
-    O(n K d^2) time a step.  On fits of more than two seconds a progress bar appears in a terminal and in a
-    notebook, where ``tqdm`` is installed.
+    O(n K d^2) time a step.  The start takes two numbers a row of memory, a step no more than :func:`em_step`; a
+    memory-mapped ``X`` of float64 is read where it lies, one of another type is copied.  For rows that do not fit
+    either way, start from :func:`fit_mixture` of some of them and step with :class:`MixtureStatistics`.  On fits of
+    more than two seconds a progress bar appears in a terminal and in a notebook, where ``tqdm`` is installed.
 
     References
     ----------

@@ -46,9 +46,12 @@ __all__ = [
 def loglik_gradient_factor(X: Any, mu: Any, L: Any) -> tuple[Array, Array]:
     r"""Gradient of the log-likelihood in the mean and in a square factor L of Sigma = L L^T.
 
-    .. math:: \frac{\partial}{\partial\mu} = \Sigma^{-1} s,\qquad
-        \frac{\partial}{\partial L} = -n\,\Sigma^{-1} L + \Sigma^{-1} T\, \Sigma^{-1} L = L^{-\top}\left(Z -
-        n I\right), \qquad Z = L^{-1} T L^{-\top}
+    .. math::
+        \begin{aligned}
+        \frac{\partial}{\partial\mu} &= \Sigma^{-1} s, \\
+        \frac{\partial}{\partial L} &= -n\,\Sigma^{-1} L + \Sigma^{-1} T\, \Sigma^{-1} L
+        = L^{-\top}\left(Z - n I\right), \qquad Z = L^{-1} T L^{-\top}
+        \end{aligned}
 
     with s = sum (x - mu) and T = sum (x - mu)(x - mu)^T.
 
@@ -120,7 +123,7 @@ def loglik_and_gradient_factor(X: Any, mu: Any, L: Any) -> tuple[float, tuple[Ar
 
     Notes
     -----
-    O(n d^2 + d^3) time, less if ``L`` is lower triangular.
+    O(n d^2 + d^3) time, less if ``L`` is lower triangular; about 1 MB of memory beside d x d matrices.
 
     Examples
     --------
@@ -181,7 +184,7 @@ def loglik_gradient_precision(
 
     Notes
     -----
-    O(n d^2 + d^3) time.
+    O(n d^2 + d^3) time, about 1 MB of memory beside d x d matrices; from statistics O(d^3).
 
     References
     ----------
@@ -223,7 +226,7 @@ def loglik_and_gradient_precision(
 
     Notes
     -----
-    O(n d^2 + d^3) time.
+    O(n d^2 + d^3) time, about 1 MB of memory beside d x d matrices; from statistics O(d^3).
 
     Examples
     --------

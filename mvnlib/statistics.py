@@ -110,18 +110,29 @@ class NormalStatistics:
     @classmethod
     @quiet
     def from_data(cls, X: Any) -> NormalStatistics:
-        """Statistics of the rows of ``X``, shape (n, d): O(n d^2) time, O(d^2 log n) memory and 1 MB.
+        """Statistics of the rows of ``X``, in one pass.
 
-        Rows are taken a chunk at a time, so ``X`` may be a memory-mapped file, and the chunks are merged in
-        pairs, each about its own mean, so rounding grows with the logarithm of n.  All are counted from the
-        first row, and the mean is kept in two parts: far from the origin neither mean nor scatter matrix loses
-        digits, and a column that does not vary has a scatter of exactly zero.
+        Parameters
+        ----------
+        X : array_like, shape (n, d)
+            Data, one observation a row; at least one row.  It may be a memory-mapped file.
+
+        Returns
+        -------
+        NormalStatistics
 
         Raises
         ------
         TypeError, ValueError
             If ``X`` is not a matrix of finite real numbers, or so large, or varies so little, that its
             scatter matrix is out of the range of floats (squares above 1e308 or below 1e-308).
+
+        Notes
+        -----
+        O(n d^2) time, O(d^2 log n) memory and 1 MB.  Rows are taken a chunk at a time, and the chunks are merged
+        in pairs, each about its own mean, so rounding grows with the logarithm of n.  All are counted from the
+        first row, and the mean is kept in two parts: far from the origin neither mean nor scatter matrix loses
+        digits, and a column that does not vary has a scatter of exactly zero.
         """
         X = as_rows("X", X)
         start = as_float(X[0]).copy()
@@ -139,7 +150,13 @@ class NormalStatistics:
 
     @quiet
     def __add__(self, other: NormalStatistics) -> NormalStatistics:
-        """Statistics of both sets of rows together."""
+        """Statistics of both sets of rows together: O(d^2) time.
+
+        Raises
+        ------
+        ValueError
+            If the dimensions differ, or the rows are so far apart that the scatter matrix overflows.
+        """
         if not isinstance(other, NormalStatistics):
             return NotImplemented
         if self.mean.shape != other.mean.shape:
