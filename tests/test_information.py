@@ -577,7 +577,7 @@ def test_of_two_modes_it_finds_the_one_uphill() -> None:
 
 def test_single_precision_is_noticed() -> None:
     def f(t: Any) -> Any:
-        return -(np.float32(t[0]) ** 2) / np.float32(2) - np.float32(7)
+        return -(np.float32(t[0]) ** 2) / np.float32(2) - np.float32(700)
 
     found = laplace(f, [1.5])
     assert abs(found.mode[0]) < 1e-2

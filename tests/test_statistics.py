@@ -634,6 +634,20 @@ def test_rounding_does_not_make_a_third_dimension_of_a_multiple(n: int) -> None:
             fit_normal(X)
 
 
+@pytest.mark.parametrize("d", [2, 4])
+def test_columns_have_an_estimate_from_sixteen_d_eps_of_independence_on(d: int) -> None:
+    for part, fits in ((0.9, False), (1.1, True)):
+        correlations = np.eye(d)
+        correlations[0, 1] = correlations[1, 0] = 1 - part * 16 * d * np.finfo(float).eps
+        units = 10.0 ** np.arange(d)
+        some = NormalStatistics(9, np.zeros(d), correlations * units[:, None] * units)
+        if fits:
+            assert_close(fit_normal(some)[1], some.scatter / 9, rounding())
+        else:
+            with pytest.raises(np.linalg.LinAlgError, match="likelihood is unbounded"):
+                fit_normal(some)
+
+
 @given(d=sizes, seed=seeds)
 def test_units_do_not_decide_whether_there_is_an_estimate(d: int, seed: int) -> None:
     X = draw(20, d, seed)
