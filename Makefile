@@ -24,7 +24,6 @@ test: env  ## every check: style, types, unit tests, the book's build, the built
 	for step in "ruff check ." "ruff format --check ." mypy; do \
 	    echo "== $$step"; $(PY) -m $$step || status=1; \
 	done; \
-	echo "== the book"; $(PY) tools/build.py || status=1; \
 	echo "== pytest"; OPENBLAS_NUM_THREADS=1 $(PY) -m pytest -n auto --maxprocesses 4 --dist loadgroup || status=1; \
 	exit $$status
 

@@ -1,10 +1,15 @@
-"""The built book, and a browser that reads it from disk with the network off."""
+"""The built book, and a browser that reads it from disk with the network off.
+
+A test that changes a page, or leaves it, takes ``visit``.  Tests that only look share one visit to each page,
+``opened``: a visit sets hundreds of formulas.
+"""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -17,18 +22,23 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All tests of the built pages run in one process: they share one build and one browser."""
     for item in items:
-        if "built_book" in getattr(item, "fixturenames", ()):
+        if "build" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("book"))
 
 
 @pytest.fixture(scope="session")
-def built_book() -> Path:
-    """The folder of the built pages, brought up to date by the command of ``make book``."""
-    run = subprocess.run(
-        [sys.executable, "tools/build.py"], cwd=REPOSITORY, capture_output=True, text=True, timeout=600
+def build() -> subprocess.CompletedProcess[str]:
+    """The command of ``make book``, run."""
+    return subprocess.run(
+        [sys.executable, "tools/build.py"], cwd=REPOSITORY, capture_output=True, text=True, timeout=900
     )
-    if run.returncode:
-        pytest.fail(f"the book does not build:\n{(run.stdout + run.stderr)[-6000:]}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def built_book(build: subprocess.CompletedProcess[str]) -> Path:
+    """The folder of the built pages, brought up to date."""
+    if build.returncode:
+        pytest.fail("the book does not build: test_the_book_builds says why", pytrace=False)
     return REPOSITORY / "_build" / "html"
 
 
@@ -55,8 +65,8 @@ class Watch:
         return [url for url in self.requests if not url.startswith(("file:", "blob:", "data:"))]
 
 
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
+@contextmanager
+def watched(browser: Any) -> Iterator[Any]:
     """An empty page, offline; at the end nothing may have gone wrong, and nothing may have left the disk."""
     context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
     tab = context.new_page()
@@ -67,14 +77,30 @@ def page(browser: Any) -> Iterator[Any]:
     assert not tab.watch.strays
 
 
+def load(page: Any, address: Path) -> Any:
+    """Open a page of the book and wait until its formulas stand."""
+    page.goto(address.as_uri())
+    page.wait_for_function("!window.MathJax?.startup || MathJax.startup.promise !== undefined")
+    page.evaluate("async () => { if (window.MathJax?.startup) await MathJax.startup.promise; }")
+    return page
+
+
 @pytest.fixture
-def visit(page: Any, built_book: Path) -> Any:
-    """Open a page of the book by its name and wait until its formulas stand."""
+def page(browser: Any) -> Iterator[Any]:
+    """A page of this test's own."""
+    with watched(browser) as tab:
+        yield tab
 
-    def open_page(name: str) -> Any:
-        page.goto((built_book / f"{name}.html").as_uri())
-        page.wait_for_function("!window.MathJax?.startup || MathJax.startup.promise !== undefined")
-        page.evaluate("async () => { if (window.MathJax?.startup) await MathJax.startup.promise; }")
-        return page
 
-    return open_page
+@pytest.fixture
+def visit(page: Any, built_book: Path) -> Callable[[str], Any]:
+    """Open a page of the book by its name."""
+    return lambda name: load(page, built_book / f"{name}.html")
+
+
+@pytest.fixture(scope="module")
+def opened(request: pytest.FixtureRequest, browser: Any, built_book: Path) -> Iterator[Any]:
+    """The page of the book that the parameter names, opened once for all tests of it; ``opened.name`` is its name."""
+    with watched(browser) as tab:
+        tab.name = request.param
+        yield load(tab, built_book / f"{request.param}.html")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import subprocess
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -35,11 +36,18 @@ NOTEBOOKS = [page for page in PAGES if (ROOT / f"{page}.md").read_text().startsw
 
 every_page = pytest.mark.parametrize("name", PAGES)
 every_chapter = pytest.mark.parametrize("name", CHAPTERS)
+every_opened_page = pytest.mark.parametrize("opened", PAGES, indirect=True, scope="module")
+every_opened_chapter = pytest.mark.parametrize("opened", CHAPTERS, indirect=True, scope="module")
 
 
 @cache
 def soup(path: Path) -> BeautifulSoup:
     return BeautifulSoup(path.read_text("utf-8"), "html.parser")
+
+
+def test_the_book_builds(build: subprocess.CompletedProcess[str]) -> None:
+    if build.returncode:
+        pytest.fail((build.stdout + build.stderr)[-8000:], pytrace=False)
 
 
 @every_page
@@ -82,33 +90,31 @@ def test_nothing_is_loaded_from_another_host(built_book: Path, name: str) -> Non
         assert not re.findall(r"(?:url\(|@import )['\"]?(?:https?:)?//", sheet.read_text("utf-8")), sheet
 
 
-@every_page
-def test_every_formula_is_rendered(visit: Any, name: str) -> None:
-    page = visit(name)
-    assert page.locator(".math").count() == page.locator(".math:has(mjx-container)").count()
-    assert page.locator("[data-mml-node=merror], mjx-merror").count() == 0
-    assert page.locator("mjx-container").count() == page.locator("mjx-assistive-mml").count()
+@every_opened_page
+def test_every_formula_is_rendered(opened: Any) -> None:
+    assert opened.locator(".math").count() == opened.locator(".math:has(mjx-container)").count()
+    assert opened.locator("[data-mml-node=merror], mjx-merror").count() == 0
+    assert opened.locator("mjx-container").count() == opened.locator("mjx-assistive-mml").count()
 
 
-@every_chapter
-def test_a_chapter_has_its_parts(built_book: Path, visit: Any, name: str) -> None:
-    page = visit(name)
-    assert page.locator("mjx-container").count() > 10
-    labels = re.findall(r"^:label: (eq-[\w-]+)$", (ROOT / f"{name}.md").read_text(), flags=re.M)
+@every_opened_chapter
+def test_a_chapter_has_its_parts(built_book: Path, opened: Any) -> None:
+    assert opened.locator("mjx-container").count() > 10
+    labels = re.findall(r"^:label: (eq-[\w-]+)$", (ROOT / f"{opened.name}.md").read_text(), flags=re.M)
     assert labels
-    html = soup(built_book / f"{name}.html")
+    html = soup(built_book / f"{opened.name}.html")
     numbers = [block.find(class_="eqno") for block in html.select("div.math[id^=equation-]")]
     assert len(numbers) >= len(labels)
     assert all(number and re.match(r"\(\d+\.\d+\)", number.get_text()) for number in numbers)
     figures = html.select(".cell_output img, figure img, .mvn-widget svg")
     assert figures
-    assert page.evaluate("[...document.querySelectorAll('article img')].every(i => i.naturalWidth > 0)")
+    assert opened.evaluate("[...document.querySelectorAll('article img')].every(i => i.naturalWidth > 0)")
 
 
-@every_page
-def test_a_page_weighs_under_500_kb_beside_mathjax(visit: Any, built_book: Path, name: str) -> None:
-    files = [path for path in visit(name).watch.files if "mathjax" not in path.parts]
-    assert built_book / f"{name}.html" in files
+@every_opened_page
+def test_a_page_weighs_under_500_kb_beside_mathjax(opened: Any, built_book: Path) -> None:
+    files = [path for path in opened.watch.files if "mathjax" not in path.parts]
+    assert built_book / f"{opened.name}.html" in files
     weights = {path.name: len(gzip.compress(path.read_bytes())) for path in files}
     assert sum(weights.values()) < 500_000, sorted(weights.items(), key=lambda item: -item[1])[:5]
 
@@ -130,12 +136,11 @@ def test_a_notebook_can_be_downloaded(built_book: Path, name: str) -> None:
     assert not re.findall(r"^(?:`{3,}|:{3,})\{.*|^\([\w-]+\)=|\{[\w:-]+\}`", text, flags=re.M)
 
 
-@every_page
-def test_a_page_fits_a_phone(visit: Any, name: str) -> None:
-    page = visit(name)
-    page.set_viewport_size({"width": 360, "height": 740})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    page.wait_for_function(
+@every_opened_page
+def test_a_page_fits_a_phone(opened: Any) -> None:
+    opened.set_viewport_size({"width": 360, "height": 740})
+    assert opened.evaluate("document.documentElement.scrollWidth") <= 360
+    opened.wait_for_function(
         """() => [...document.querySelectorAll(".bd-article :is(p, li) > span.math > mjx-container")].every(
             (formula) => formula.closest("table") // which scrolls as a whole
                 || formula.getBoundingClientRect().right <= document.documentElement.clientWidth)"""
