@@ -27,12 +27,13 @@ class Rule:
     value: Array
     error: Array
 
-    @cache
-    def levels(self, want_error: bool) -> tuple[Array, Array, Array]:
-        """Return offsets (in units of h), weights of the value and weights of the error."""
-        used = (self.value != 0) | want_error
-        t = self.halvings[used]
-        return np.concatenate([t, -t]) if self.two_sided else t, self.value[used], self.error[used]
+
+@cache
+def _levels(rule: Rule, want_error: bool) -> tuple[Array, Array, Array]:
+    """Return offsets (in units of h), weights of the value and weights of the error."""
+    used = (rule.value != 0) | want_error
+    t = rule.halvings[used]
+    return np.concatenate([t, -t]) if rule.two_sided else t, rule.value[used], rule.error[used]
 
 
 def extrapolation(levels: int) -> Array:
@@ -92,7 +93,7 @@ def slopes_of_moves(
     g: Evaluation, S: Array, first: Indices, second: Indices, h: float, rule: Rule, want_error: bool
 ) -> tuple[Array, Array]:
     """Return slopes (k, *f.shape) along k moves, of entry first[k] together with second[k], and errors."""
-    offsets, value, error = rule.levels(want_error)
+    offsets, value, error = _levels(rule, want_error)
     offsets = h * offsets
     levels = value.size
     flat, out = S.ravel(), np.zeros((2, first.size, *g.at.shape))
@@ -129,7 +130,7 @@ def slope_along(
     g: Evaluation, S: Array, E: Array, h: float, rule: Rule, want_error: bool
 ) -> tuple[Array, Array]:
     """Return the slope along the direction E, and its error estimate."""
-    offsets, value, error = rule.levels(want_error)
+    offsets, value, error = _levels(rule, want_error)
     offsets = h * offsets
     levels = value.size
     points = S + offsets.reshape(-1, *[1] * S.ndim) * E

@@ -127,14 +127,19 @@ def as_square(name: str, value: Any) -> Array:
 
 
 def as_symmetric(
-    name: str, value: Any, *, rtol: float = SYMMETRY_TOLERANCE, deviations: Array | None = None
+    name: str,
+    value: Any,
+    d: int | None = None,
+    *,
+    rtol: float = SYMMETRY_TOLERANCE,
+    deviations: Array | None = None,
 ) -> Array:
     """Return ``value`` as a symmetric matrix (d, d); it is checked to ``rtol``, never symmetrised.
 
     An asymmetry is compared with the largest entry, each coordinate being divided by its standard deviation
     where ``deviations`` are given.
     """
-    array = as_square(name, value)
+    array = as_square(name, value) if d is None else as_real(name, value, shape=(d, d))
     _require_symmetric(name, array, rtol, deviations)
     return array
 

@@ -309,17 +309,20 @@ def convert_gradient(G: ArrayLike, source: str, target: str) -> Array:
             "(G - G^T) / 2, which no symmetric direction can feel. If the entrywise table is known to be "
             'symmetric, ask for target="frobenius"; otherwise differentiate with convention="entrywise"'
         )
-    transposed = table.swapaxes(0, 1)
+    result = converted(table, source, target)
+    return as_real("the free table of G", result) if target == "free" else result
+
+
+def converted(table: Array, source: str, target: str) -> Array:
+    """:func:`convert_gradient` of a table that is known to be what its convention asks for."""
+    if source == target:
+        return table
     if source == "entrywise":
-        symmetric = table / 2 + transposed / 2
+        halves = table / 2
+        table = halves + halves.swapaxes(0, 1)
     elif source == "free":
-        symmetric = table * _per_entry(table, 1.0, 0.5)
-    else:
-        symmetric = table.copy()
-    if target == "frobenius":
-        return symmetric
-    free = symmetric * _per_entry(table, 1.0, 2.0)
-    return as_real("the free table of G", free)
+        table = _off_diagonal(table, 0.5)
+    return _off_diagonal(table, 2.0) if target == "free" else table
 
 
 @quiet
@@ -392,16 +395,17 @@ def _table(name: str, value: ArrayLike, convention: str) -> Array:
         return table
     # A gradient is computed, often from an inverse: rounding of eps times the condition number is allowed.
     values = table.reshape(d, d, -1)
-    checked = [as_symmetric(name, values[:, :, k], rtol=1e-8) for k in range(values.shape[2])]
-    return np.stack(checked, axis=-1).reshape(table.shape)
+    for k in range(values.shape[2]):
+        as_symmetric(name, values[:, :, k], rtol=1e-8)
+    return table
 
 
-def _per_entry(table: Array, diagonal: float, off: float) -> Array:
-    """Return the d x d weights `diagonal` and `off`, shaped to multiply a (d, d, ...) table."""
-    d = table.shape[0]
-    weights = np.full((d, d), off)
-    np.fill_diagonal(weights, diagonal)
-    return weights.reshape(d, d, *[1] * (table.ndim - 2))
+def _off_diagonal(table: Array, factor: float) -> Array:
+    """Multiply what is off the diagonal of a (d, d, ...) table."""
+    result = table * factor
+    diagonal = np.arange(len(table))
+    result[diagonal, diagonal] = table[diagonal, diagonal]
+    return result
 
 
 def _lower(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

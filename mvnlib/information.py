@@ -21,7 +21,7 @@ from mvnlib._validation import (
     one_of,
     quiet,
 )
-from mvnlib.conventions import CONVENTIONS, convert_gradient
+from mvnlib.conventions import CONVENTIONS, converted
 from mvnlib.statistics import as_data, sums
 
 __all__ = [
@@ -143,21 +143,20 @@ def loglik_hessian_operator(X: Any, mu: Any, Sigma: Any) -> HessianOperator:
     Sigma, units, L = as_scaled("Sigma", Sigma)
     d = len(Sigma)
     n, s, T = sums(as_data("X", X, d), as_real("mu", mu, shape=(d,)), units)
-    with np.errstate(over="ignore", invalid="ignore"):  # an overflow is told of with the result
-        P = inverse_of_gram(L)
-        half_C = rescaled(n / 4 * P - P @ T @ P / 2, 1 / units)
-        v = P @ s / units
-        P = rescaled(P, 1 / units)
+    P = inverse_of_gram(L)
+    half_C = rescaled(n / 4 * P - P @ T @ P / 2, 1 / units)
+    v = P @ s / units
+    P = rescaled(P, 1 / units)
     spread = np.sqrt(Sigma.diagonal())
 
     @quiet
     def operator(dmu: Any, dSigma: Any) -> tuple[Array, Array]:
         dmu = as_real("dmu", dmu, shape=(d,))
-        dSigma = as_real("dSigma", as_symmetric("dSigma", dSigma, deviations=spread), shape=(d, d))
-        with np.errstate(over="ignore", invalid="ignore"):
-            M = P @ dSigma @ half_C
+        dSigma = as_symmetric("dSigma", dSigma, d, deviations=spread)
+        M = P @ dSigma @ half_C
+        if np.count_nonzero(dmu):
             M -= np.outer(P @ dmu, v / 2)
-            in_mu, in_Sigma = -P @ (n * dmu + dSigma @ v), M + M.T
+        in_mu, in_Sigma = P @ (-n * dmu - dSigma @ v), M + M.T
         if not (is_finite(in_mu) and is_finite(in_Sigma)):
             raise ValueError("the Hessian in the direction (dmu, dSigma) overflows; change the units of X")
         return in_mu, in_Sigma
@@ -214,9 +213,8 @@ def fisher_information(Sigma: Any) -> tuple[Array, Array]:
            [0.     , 0.     , 0.03125]])
     """
     _, units, L = as_scaled("Sigma", Sigma)
-    with np.errstate(over="ignore", invalid="ignore"):
-        P = rescaled(inverse_of_gram(L), 1 / units)
-        information = _products_of_pairs(P, halved=True)
+    P = rescaled(inverse_of_gram(L), 1 / units)
+    information = _products_of_pairs(P, halved=True)
     what = "its Fisher information"
     return _in_range(P, what), _in_range(information, what)
 
@@ -268,8 +266,7 @@ def fisher_information_inverse(Sigma: Any) -> tuple[Array, Array]:
     """
     Sigma, _ = as_positive_definite("Sigma", Sigma)
     Sigma = Sigma / 2 + Sigma.T / 2
-    with np.errstate(over="ignore", invalid="ignore"):
-        inverse = _products_of_pairs(Sigma, halved=False)
+    inverse = _products_of_pairs(Sigma, halved=False)
     return Sigma, _in_range(inverse, "the inverse of its Fisher information")
 
 
@@ -322,13 +319,10 @@ def fisher_information_product(Sigma: Any, dmu: Any, dSigma: Any) -> tuple[Array
     Sigma, units, L = as_scaled("Sigma", Sigma)
     d = len(Sigma)
     dmu = as_real("dmu", dmu, shape=(d,))
-    dSigma = as_real(
-        "dSigma", as_symmetric("dSigma", dSigma, deviations=np.sqrt(Sigma.diagonal())), shape=(d, d)
-    )
-    with np.errstate(over="ignore", invalid="ignore"):
-        P = rescaled(inverse_of_gram(L), 1 / units)
-        M = P @ dSigma @ P / 4
-        in_mu, in_Sigma = P @ dmu, M + M.T
+    dSigma = as_symmetric("dSigma", dSigma, d, deviations=np.sqrt(Sigma.diagonal()))
+    P = rescaled(inverse_of_gram(L), 1 / units)
+    M = P @ dSigma @ P / 4
+    in_mu, in_Sigma = P @ dmu, M + M.T
     if not (is_finite(in_mu) and is_finite(in_Sigma)):
         raise ValueError(
             "the information in the direction (dmu, dSigma) overflows; change the units of Sigma"
@@ -388,15 +382,14 @@ def natural_gradient(
            [0., 4.]])
     """
     one_of("convention", convention, CONVENTIONS)
-    Sigma, _ = as_positive_definite("Sigma", Sigma)
+    Sigma, _, _ = as_scaled("Sigma", Sigma)
     d = len(Sigma)
     gradient_mu = as_real("gradient_mu", gradient_mu, shape=(d,))
     G = as_real("gradient_Sigma", gradient_Sigma, shape=(d, d))
     if convention != "entrywise":
-        as_symmetric("gradient_Sigma", G, rtol=1e-8)  # as convert_gradient does, which calls it G
-    with np.errstate(over="ignore", invalid="ignore"):
-        M = Sigma @ convert_gradient(G, convention, "frobenius") @ Sigma
-        dmu, dSigma = Sigma @ gradient_mu, M + M.T
+        as_symmetric("gradient_Sigma", G, rtol=1e-8)  # as convert_gradient asks for
+    M = Sigma @ converted(G, convention, "frobenius") @ Sigma
+    dmu, dSigma = Sigma @ gradient_mu, M + M.T
     if not (is_finite(dmu) and is_finite(dSigma)):
         raise ValueError("the natural gradient overflows; change the units of Sigma")
     return dmu, dSigma

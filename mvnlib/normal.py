@@ -16,7 +16,7 @@ import numpy as np
 
 from mvnlib._scaling import Array, Units, inverse_of_gram, inverse_of_lower, log_determinant, rescaled
 from mvnlib._validation import as_real, as_rows, as_scaled, is_finite, one_of, quiet, require_finite, subtract
-from mvnlib.conventions import CONVENTIONS, convert_gradient
+from mvnlib.conventions import CONVENTIONS, converted
 from mvnlib.statistics import NormalStatistics, as_data, sums
 
 __all__ = ["fit_normal", "loglik", "loglik_and_gradient", "loglik_gradient", "logpdf"]
@@ -92,21 +92,20 @@ def logpdf(X: Any, mu: Any, Sigma: Any) -> Array:
         origin = np.asfortranarray(np.broadcast_to(origin, (d, step)))
     minus_halves = np.full(d, -0.5)
     result = np.empty(n)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for start in range(0, n, step):
-            part = result[start : start + step]
-            y, z = Y[:, : part.size], Z[:, : part.size]
-            subtract(X[start : start + step].T, origin[:, : part.size], y)
-            if d == 1:  # a matrix of one entry is slow to multiply by
-                np.multiply(y, whitener, out=z)
-                np.multiply(z[0], z[0], out=part)
-                part *= -0.5
-            else:
-                for block in blocks:
-                    np.matmul(whitener[block, : block.stop], y[: block.stop], out=z[block])
-                np.multiply(z, z, out=z)
-                np.matmul(minus_halves, z, out=part)
-            part += constant
+    for start in range(0, n, step):
+        part = result[start : start + step]
+        y, z = Y[:, : part.size], Z[:, : part.size]
+        subtract(X[start : start + step].T, origin[:, : part.size], y)
+        if d == 1:  # a matrix of one entry is slow to multiply by
+            np.multiply(y, whitener, out=z)
+            np.multiply(z[0], z[0], out=part)
+            part *= -0.5
+        else:
+            for block in blocks:
+                np.matmul(whitener[block, : block.stop], y[: block.stop], out=z[block])
+            np.multiply(z, z, out=z)
+            np.matmul(minus_halves, z, out=part)
+        part += constant
     if not is_finite(result):
         require_finite("X", X)
         a = int(np.argmin(np.isfinite(result)))
@@ -155,8 +154,7 @@ def loglik(X: Any, mu: Any, Sigma: Any) -> float:
     _, units, L = as_scaled("Sigma", Sigma)
     d = len(L)
     n, _, T = sums(as_data("X", X, d), as_real("mu", mu, shape=(d,)), units)
-    with np.errstate(over="ignore", invalid="ignore"):  # an overflow is told of below
-        value = _loglik(n, T, inverse_of_gram(L), _log_constant(L, units))
+    value = _loglik(n, T, inverse_of_gram(L), _log_constant(L, units))
     require_range(value)
     return value
 
@@ -205,17 +203,18 @@ def loglik_and_gradient(
     d = len(L)
     n, s, T = sums(as_data("X", X, d), as_real("mu", mu, shape=(d,)), units)
     P = inverse_of_gram(L)
-    with np.errstate(over="ignore", invalid="ignore"):  # an overflow is told of below
-        value = _loglik(n, T, P, _log_constant(L, units))
-        in_mu = P @ s / units
-        A = P @ T @ P
-        table = A + A.T
-        table /= 4
-        P *= n / 2  # in place: in many dimensions new arrays cost more than the sums in them
-        table -= P
-        if convention == "free" and is_finite(table):
-            table = convert_gradient(table, "entrywise", convention)
-        table = rescaled(table, 1 / units)
+    value = _loglik(n, T, P, _log_constant(L, units))
+    in_mu = P @ s / units
+    # In place: in many dimensions new arrays cost more than the sums in them.
+    table = P @ T
+    A = np.matmul(table, P, out=T)
+    np.add(A, A.T, out=table)
+    table /= 4
+    P *= n / 2
+    table -= P
+    if convention == "free":
+        table = converted(table, "frobenius", "free")
+    table = rescaled(table, 1 / units)
     require_range(value, in_mu, table)
     return value, (in_mu, table)
 
@@ -330,8 +329,7 @@ def fit_normal(X: Any) -> tuple[Array, Array]:
             f"the {n:.15g} rows of X do not span its {d} dimensions about their mean (smallest eigenvalue of "
             f"their correlation matrix {lowest:.3g}): the likelihood is unbounded"
         )
-    with np.errstate(over="ignore"):
-        Sigma = scatter / n
+    Sigma = scatter / n
     if not np.isfinite(Sigma.diagonal()).all():
         raise ValueError(f"X has a scatter matrix that overflows when it is divided by its weight {n}")
     return statistics.mean.copy(), Sigma

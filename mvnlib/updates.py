@@ -91,28 +91,25 @@ def loglik_differences(
     d = len(Sigma)
     n, _, T = sums(as_data("X", X, d), as_real("mu", mu, shape=(d,)), units)
     on_diagonal = np.eye(d, dtype=bool)
-    with np.errstate(over="ignore", invalid="ignore"):  # an overflow is told of below
-        P = inverse_of_gram(L)
-        A = P @ T @ P
-        A = A / 2 + A.T / 2
-        reach = np.sqrt(np.outer(P.diagonal(), P.diagonal()))
-        if step is None:
-            h = np.ldexp(_STEP, -np.frexp(reach)[1])
-        else:
-            h = rescaled(np.full((d, d), as_positive("step", step)), 1 / units)
-            # Where this is 1 for an entry, Sigma + h E or Sigma - h E is singular.
-            moved = h * (
-                np.abs(P) + (0.0 if convention == "entrywise" else np.where(on_diagonal, 0.0, reach))
+    P = inverse_of_gram(L)
+    A = P @ T @ P
+    A = A / 2 + A.T / 2
+    reach = np.sqrt(np.outer(P.diagonal(), P.diagonal()))
+    if step is None:
+        h = np.ldexp(_STEP, -np.frexp(reach)[1])
+    else:
+        h = rescaled(np.full((d, d), as_positive("step", step)), 1 / units)
+        # Where this is 1 for an entry, Sigma + h E or Sigma - h E is singular.
+        moved = h * (np.abs(P) + (0.0 if convention == "entrywise" else np.where(on_diagonal, 0.0, reach)))
+        if not moved.max() < 1:
+            raise ValueError(
+                f"step must stay below {step / moved.max():.3g}, where Sigma becomes singular, but it is {step}"
             )
-            if not moved.max() < 1:
-                raise ValueError(
-                    f"step must stay below {step / moved.max():.3g}, where Sigma becomes singular, but it is {step}"
-                )
-        table = (_alone(h, n, P, A) - _alone(-h, n, P, A)) / (2 * h)
-        if convention != "entrywise":
-            tied = (_tied(h, n, P, A) - _tied(-h, n, P, A)) / (2 * h)
-            table = np.where(on_diagonal, table, tied if convention == "free" else tied / 2)
-        table = rescaled(table, 1 / units)
+    table = (_alone(h, n, P, A) - _alone(-h, n, P, A)) / (2 * h)
+    if convention != "entrywise":
+        tied = (_tied(h, n, P, A) - _tied(-h, n, P, A)) / (2 * h)
+        table = np.where(on_diagonal, table, tied if convention == "free" else tied / 2)
+    table = rescaled(table, 1 / units)
     if not is_finite(table):
         raise ValueError("X is so far from mu, or Sigma so small, that the differences overflow")
     return table
