@@ -9,8 +9,8 @@ import numpy as np
 
 from mvnlib._scaling import Array, inverse_of_lower, powers_of_two
 from mvnlib._validation import as_real, as_scaled, quiet
+from mvnlib.normal import LOG_2PI
 
-_LOG_2PI = float(np.log(2 * np.pi))
 #: Pivots above this, variances being about one, are those of a matrix far from singular.
 _CLEAR = 1e-4
 
@@ -53,7 +53,7 @@ def checked(weights: Any, means: Any, covariances: Any) -> Components:
         raise ValueError("weights must not all be zero")
     units, factors = _factored(covariances)
     roots = np.divide(inverse_of_lower(factors), units[:, None, :], order="C")
-    log_scales = np.log(weights) - d / 2 * _LOG_2PI
+    log_scales = np.log(weights) - d / 2 * LOG_2PI
     log_scales -= np.log(np.diagonal(factors, axis1=1, axis2=2) * units).sum(axis=1)
     return Components(weights, means, covariances, roots, log_scales)
 

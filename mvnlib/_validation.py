@@ -144,6 +144,13 @@ def as_symmetric(
     return array
 
 
+def is_nearly_symmetric(array: Array) -> bool:
+    """Whether an array is a square matrix, symmetric up to rounding."""
+    if array.ndim != 2 or array.shape[0] != array.shape[1]:
+        return False
+    return bool(np.abs(array - array.T).max() <= SYMMETRY_TOLERANCE * np.abs(array).max())
+
+
 def _require_symmetric(name: str, array: Array, rtol: float, deviations: Array | None) -> None:
     if not np.count_nonzero(array != array.T):
         return

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from ._mistakes import MISTAKES, Mistake, recognise
 from ._quotients import scale
 from ._steps import StepError, Steps, check_steps
-from ._validation import SYMMETRY_TOLERANCE, Array, as_real, one_of, quiet
+from ._validation import Array, as_real, is_nearly_symmetric, one_of, quiet
 from .conventions import CONVENTIONS, convert_gradient
 from .differences import fd_differential, fd_gradient
 
@@ -168,7 +168,7 @@ def check_gradient(
         raise ValueError(f"at must be a number, a vector or a matrix, but its shape is {S.shape}")
     if not callable(f):
         raise TypeError(f"f must be a function, not {f!r}")
-    symmetric = _is_symmetric(S)
+    symmetric = is_nearly_symmetric(S)
     if convention != "entrywise" and not symmetric:
         raise ValueError(
             f"the {convention} table is a derivative in the space of symmetric matrices, but at is not one; "
@@ -216,12 +216,6 @@ def check_gradient(
         if others:
             message.append(f"It is right as the {others} table.")
     return Verdict(correct, conventions, error, " ".join(message + notes), mistake.key if mistake else None)
-
-
-def _is_symmetric(S: Array) -> bool:
-    if S.ndim != 2 or S.shape[0] != S.shape[1]:
-        return False
-    return bool(np.abs(S - S.T).max() <= SYMMETRY_TOLERANCE * np.abs(S).max())
 
 
 def _referees(
@@ -280,7 +274,7 @@ def _in_alike_units(f: Callable[..., Any], S: Array) -> tuple[Callable[..., Any]
     Millimetres beside grams make S ill-conditioned, and the entries of its gradient so unequal that an error
     in a small one cannot be told from rounding in a large one. The units are powers of two: no digit is lost.
     """
-    if S.ndim == 2 and _is_symmetric(S) and (S.diagonal() > 0).all():
+    if S.ndim == 2 and is_nearly_symmetric(S) and (S.diagonal() > 0).all():
         sd = 2.0 ** np.round(np.log2(S.diagonal()) / 2)
         units = np.outer(sd, sd)
         if np.linalg.eigvalsh(S / units)[0] > 0:

@@ -17,6 +17,8 @@ convention     table                                     as a vector            
 The last is the chain rule through ``S = unvech(s)``: :math:`df/ds = D^\top v`.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -90,7 +92,7 @@ def vech(A: ArrayLike) -> Array:
     A = _matrices("A", A)
     if A.shape[-1] != A.shape[-2]:
         raise ValueError(f"A must be square, but its shape is {A.shape}; vech takes (d, d)")
-    rows, cols = _lower(A.shape[-1])
+    rows, cols = vech_places(A.shape[-1])
     return A[..., rows, cols]
 
 
@@ -125,7 +127,7 @@ def unvech(v: ArrayLike) -> Array:
         raise ValueError(
             f"v must have length d (d + 1) / 2 = 1, 3, 6, 10, ..., but its shape is {v.shape}; pass vech(S)"
         )
-    rows, cols = _lower(d)
+    rows, cols = vech_places(d)
     S = np.empty((*v.shape[:-1], d, d))
     S[..., rows, cols] = v
     S[..., cols, rows] = v
@@ -171,7 +173,7 @@ def duplication_matrix(d: int) -> Array:
     array([1., 5., 4.])
     """
     d = as_dimension("d", d)
-    rows, cols = _lower(d)
+    rows, cols = vech_places(d)
     k = np.arange(rows.size)
     D = np.zeros((d * d, rows.size))
     D[rows + d * cols, k] = 1.0
@@ -209,7 +211,7 @@ def elimination_matrix(d: int) -> Array:
     array([1., 3., 4.])
     """
     d = as_dimension("d", d)
-    rows, cols = _lower(d)
+    rows, cols = vech_places(d)
     L = np.zeros((rows.size, d * d))
     L[np.arange(rows.size), rows + d * cols] = 1.0
     return L
@@ -408,7 +410,9 @@ def _off_diagonal(table: Array, factor: float) -> Array:
     return result
 
 
-def _lower(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return rows and columns of the lower triangle, column by column."""
+@lru_cache(maxsize=32)
+def vech_places(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows and columns of the lower triangle, column by column: the one place where vech has its order."""
     cols, rows = np.triu_indices(d)
+    rows.flags.writeable = cols.flags.writeable = False
     return rows, cols

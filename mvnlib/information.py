@@ -3,11 +3,9 @@ r"""Second derivatives of the log-likelihood: Hessian, Fisher information, the L
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mvnlib._mode import Target, deviations, find_peak
 from mvnlib._scaling import Array, inverse_of_gram, rescaled
@@ -21,7 +19,8 @@ from mvnlib._validation import (
     one_of,
     quiet,
 )
-from mvnlib.conventions import CONVENTIONS, converted
+from mvnlib.conventions import CONVENTIONS, converted, vech_places
+from mvnlib.normal import LOG_2PI
 from mvnlib.statistics import as_data, sums
 
 __all__ = [
@@ -490,7 +489,7 @@ def laplace(
     peak = find_peak(Target(log_density, gradient, hessian, eps), start)
     root = deviations(peak)
     log_volume = float(np.linalg.slogdet(root)[1])
-    normaliser = peak.value + start.size / 2 * float(np.log(2 * np.pi)) + log_volume
+    normaliser = peak.value + start.size / 2 * LOG_2PI + log_volume
     return Laplace(peak.point, root.T @ root, normaliser)
 
 
@@ -499,7 +498,8 @@ def _products_of_pairs(M: Array, *, halved: bool) -> Array:
 
     w is 1, and 1/2 for a pair i = j if ``halved``.  M is symmetric.
     """
-    rows, columns, equal = _pairs(len(M))
+    rows, columns = vech_places(len(M))
+    equal = np.flatnonzero(rows == columns)
     of_rows, of_columns = M.take(rows, axis=1), M.take(columns, axis=1)  # M_ik and M_jl, for all (k, l)
     if halved:
         of_rows[:, equal] /= 2
@@ -515,13 +515,6 @@ def _products_of_pairs(M: Array, *, halved: bool) -> Array:
     if halved:
         result[equal] /= 2
     return result
-
-
-@lru_cache(maxsize=32)
-def _pairs(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns of the lower triangle, column by column, as vech stacks it; and where they are equal."""
-    columns, rows = np.triu_indices(d)
-    return rows, columns, np.flatnonzero(rows == columns)
 
 
 def _in_range(M: Array, what: str) -> Array:

@@ -26,7 +26,7 @@ from mvnlib._validation import (
     one_of,
     quiet,
 )
-from mvnlib.conventions import CONVENTIONS, convert_gradient
+from mvnlib.conventions import CONVENTIONS, convert_gradient, vech_places
 from mvnlib.normal import LOG_2PI, require_range
 from mvnlib.ops import lower_half
 from mvnlib.statistics import as_data, sums
@@ -398,8 +398,7 @@ def log_cholesky(S: Any) -> Array:
     L = L.copy()
     diagonal = np.diag_indices_from(L)
     L[diagonal] = np.log(L[diagonal])
-    columns, rows = np.triu_indices(L.shape[0])
-    return L[rows, columns]
+    return L[vech_places(L.shape[0])]
 
 
 @quiet
@@ -434,8 +433,7 @@ def from_log_cholesky(theta: Any) -> Array:
     if d * (d + 1) // 2 != theta.size:
         raise ValueError(f"theta must have d (d + 1) / 2 entries for a whole d, but it has {theta.size}")
     L = np.zeros((d, d))
-    columns, rows = np.triu_indices(d)
-    L[rows, columns] = theta
+    L[vech_places(d)] = theta
     L[np.diag_indices(d)] = np.exp(L.diagonal())
     S = L @ L.T
     if not (np.isfinite(S).all() and (S.diagonal() >= np.finfo(float).tiny).all()):

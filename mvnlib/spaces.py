@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mvnlib._validation import SYMMETRY_TOLERANCE, Array, as_dimension, as_generator, as_number, as_real
+from mvnlib._validation import Array, as_dimension, as_generator, as_number, as_real, is_nearly_symmetric
 
 #: Length of a side that is named, but is not the dimension d: a rectangular shape catches a lost transpose.
 OTHER_SIDES = MappingProxyType({"m": 2, "k": 4})
@@ -195,12 +195,8 @@ def _lower(rng: np.random.Generator, shape: tuple[int, ...], condition: float) -
     return L
 
 
-def _is_symmetric(A: Array) -> bool:
-    return _is_square(A) and bool(np.abs(A - A.T).max() <= SYMMETRY_TOLERANCE * np.abs(A).max())
-
-
 def _is_positive_definite(A: Array) -> bool:
-    return _is_symmetric(A) and bool(np.linalg.eigvalsh(A)[0] > 0)
+    return is_nearly_symmetric(A) and bool(np.linalg.eigvalsh(A)[0] > 0)
 
 
 def _is_invertible(A: Array) -> bool:
@@ -242,7 +238,7 @@ positive = Space("positive", (), _lognormal, _free, _is_positive)
 vector = Space("vector", ("d",), _normal, _free, _is_anything)
 general = Space("general", ("d", "d"), _normal, _free, _is_square)
 invertible = Space("invertible", ("d", "d"), _invertible, _free, _is_invertible)
-symmetric = Space("symmetric", ("d", "d"), _symmetric, _tied, _is_symmetric, symmetric=True)
+symmetric = Space("symmetric", ("d", "d"), _symmetric, _tied, is_nearly_symmetric, symmetric=True)
 positive_definite = Space(
     "positive definite", ("d", "d"), _positive_definite, _tied, _is_positive_definite, symmetric=True
 )

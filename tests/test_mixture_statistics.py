@@ -103,7 +103,7 @@ def test_one_component_has_the_moments_of_exact_fractions_wherever_it_starts(
 
 def test_an_unknown_convention_is_answered_with_the_known_ones() -> None:
     some = taken(*draw(5, 2, 2, 0))
-    with pytest.raises(ValueError, match="^convention must be one of 'entrywise', 'frobenius', 'free'"):
+    with pytest.raises(ValueError, match=r"^convention must be one of 'entrywise', 'frobenius', 'free'"):
         some.loglik_gradient(convention="paired")
 
 
