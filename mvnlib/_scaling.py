@@ -54,9 +54,10 @@ def inverse_of_lower(L: Array) -> Array:
         return cast(Array, np.linalg.inv(L.mT).mT)
     h = d // 2
     inverse = np.zeros(L.shape)
-    upper = inverse[..., :h, :h] = inverse_of_lower(L[..., :h, :h])
-    lower = inverse[..., h:, h:] = inverse_of_lower(L[..., h:, h:])
-    inverse[..., h:, :h] = lower @ (L[..., h:, :h] @ upper)
+    inverse[..., :h, :h] = inverse_of_lower(L[..., :h, :h])
+    inverse[..., h:, h:] = inverse_of_lower(L[..., h:, h:])
+    part = L[..., h:, :h] @ inverse[..., :h, :h]
+    np.matmul(inverse[..., h:, h:], part, out=inverse[..., h:, :h])
     inverse[..., h:, :h] *= -1
     return inverse
 

@@ -152,9 +152,11 @@ def loglik(X: Any, mu: Any, Sigma: Any) -> float:
     (-6.441, -6.441)
     """
     _, units, L = as_scaled("Sigma", Sigma)
-    d = len(L)
+    P, log_constant = inverse_of_gram(L), _log_constant(L, units)
+    del L  # in many dimensions these arrays are what needs memory
+    d = len(P)
     n, _, T = sums(as_data("X", X, d), as_real("mu", mu, shape=(d,)), units)
-    value = _loglik(n, T, inverse_of_gram(L), _log_constant(L, units))
+    value = _loglik(n, T, P, log_constant)
     require_range(value)
     return value
 
@@ -200,12 +202,14 @@ def loglik_and_gradient(
     """
     one_of("convention", convention, CONVENTIONS)
     _, units, L = as_scaled("Sigma", Sigma)
-    d = len(L)
+    P, log_constant = inverse_of_gram(L), _log_constant(L, units)
+    del (
+        L
+    )  # in many dimensions these arrays are what needs memory, and new ones cost more than the sums in them
+    d = len(P)
     n, s, T = sums(as_data("X", X, d), as_real("mu", mu, shape=(d,)), units)
-    P = inverse_of_gram(L)
-    value = _loglik(n, T, P, _log_constant(L, units))
+    value = _loglik(n, T, P, log_constant)
     in_mu = P @ s / units
-    # In place: in many dimensions new arrays cost more than the sums in them.
     table = P @ T
     A = np.matmul(table, P, out=T)
     np.add(A, A.T, out=table)

@@ -257,8 +257,8 @@ def _sums_of_rows(X: NDArray[Any], mu: Array, units: Units) -> tuple[Array, Arra
 
 
 def _rows_in_chunk(d: int) -> int:
-    # No fewer rows than columns: T, added to once a chunk, would be what costs.
-    return max(_CHUNK_BYTES // (8 * d), d)
+    # Not many fewer rows than columns: T, added to once a chunk, would be what costs.
+    return max(_CHUNK_BYTES // (8 * d), d // 2)
 
 
 def _of_rows(X: NDArray[Any], origin: Array) -> NormalStatistics:
