@@ -41,3 +41,8 @@ def test_every_row_of_the_sources_has_one_place() -> None:
 def test_the_first_chapters_display_what_they_derive() -> None:
     shown = {key for keys in DISPLAYED.values() for key in keys}
     assert {"adjugate", "det", "logdet", "inv", "resolvent", "bilinear_inv", "normal_logpdf_Sigma"} <= shown
+
+
+def test_no_merge_was_left_half_done() -> None:
+    marks = re.compile(r"^(<{7}|\|{7}|={7}|>{7})( |$)", re.MULTILINE)
+    assert not [name for name, text in CHAPTERS.items() if marks.search(text)]
