@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from mvnlib._scaling import Array, inverse_of_lower, powers_of_two
-from mvnlib._validation import as_real, as_scaled, quiet
+from mvnlib._validation import as_real, as_scaled
 from mvnlib.normal import LOG_2PI
 
 #: Pivots above this, variances being about one, are those of a matrix far from singular.
@@ -38,7 +38,6 @@ class Components:
         return Components(*parameters, self.roots, self.log_scales)
 
 
-@quiet
 def checked(weights: Any, means: Any, covariances: Any) -> Components:
     """The components of the public functions' arguments, or an error that names the argument."""
     weights = as_real("weights", weights, ndim=1)
@@ -60,10 +59,8 @@ def checked(weights: Any, means: Any, covariances: Any) -> Components:
 
 def _factored(covariances: Array) -> tuple[Array, Array]:
     """Units (K, d) and lower factors (K, d, d) of covariances U L L^T U, or an error that names the one."""
-    K, d = covariances.shape[:2]
-    variances = np.diagonal(covariances, axis1=1, axis2=2)
-    if np.count_nonzero(variances > 0) == K * d and not np.count_nonzero(covariances != covariances.mT):
-        units = powers_of_two(np.sqrt(variances))
+    if not np.count_nonzero(covariances != covariances.mT):
+        units = powers_of_two(np.sqrt(np.diagonal(covariances, axis1=1, axis2=2)))
         try:
             factors = np.linalg.cholesky(covariances / units[:, :, None] / units[:, None, :])
         except np.linalg.LinAlgError:
@@ -73,6 +70,7 @@ def _factored(covariances: Array) -> tuple[Array, Array]:
                 return units, cast(Array, factors)
     # One by one those of which some may be in need of a closer look, or of an error.
     each = [as_scaled(f"covariances[{k}]", covariance)[1:] for k, covariance in enumerate(covariances)]
+    d = covariances.shape[1]
     return np.stack([np.ones(d) * units for units, _ in each]), np.stack([L for _, L in each])
 
 

@@ -20,7 +20,7 @@ from mvnlib._components import Components, buffer_length
 from mvnlib._moments import Moments
 from mvnlib._natural import Natural
 from mvnlib._scaling import Array
-from mvnlib._validation import as_float, quiet, require_finite
+from mvnlib._validation import as_float, require_finite
 from mvnlib._whitened import Centred, Whitened
 
 _CHUNK_BYTES = 3 << 17  # measured: more than this, and products of matrices this small get slower
@@ -31,7 +31,6 @@ _FAINT = log(LEAST_SHARE)
 Form = Natural | Whitened
 
 
-@quiet
 def responsibilities(X: NDArray[Any], components: Components) -> Array:
     """Responsibilities of the components for the rows, (n, K)."""
     seen = _seen(components)
@@ -41,14 +40,12 @@ def responsibilities(X: NDArray[Any], components: Components) -> Array:
     return result
 
 
-@quiet
 def loglik(X: NDArray[Any], components: Components) -> float:
     """Log-likelihood of the rows."""
     forms = _forms(X, components.those(_seen(components)))
     return as_loglik(sum(value for _, value, _, _ in _chunks(X, forms)))
 
 
-@quiet
 def loglik_and_moments(X: NDArray[Any], components: Components) -> tuple[float, Moments]:
     """Log-likelihood of the rows, and their moments weighted by responsibility."""
     seen = _seen(components)
