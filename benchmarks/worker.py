@@ -81,7 +81,7 @@ def judged(target: Any, row: dict[str, Any]) -> dict[str, Any]:
     wording = {
         "at most": f"at most {bound:g} x {other}",
         "faster": f"at least {bound:g} x faster than {other}",
-        "memory": f"at most {bound / 1e6:g} MB beside data and result",
+        "memory": f"at most {bound / 1e6:.2g} MB beside data and result",
         "seconds": f"at most {bound:g} s",
         "above": f"at most {bound:g} s above {other}",
     }

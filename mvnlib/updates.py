@@ -105,10 +105,12 @@ def loglik_differences(
             raise ValueError(
                 f"step must stay below {step / moved.max():.3g}, where Sigma becomes singular, but it is {step}"
             )
-    table = (_alone(h, n, P, A) - _alone(-h, n, P, A)) / (2 * h)
-    if convention != "entrywise":
-        tied = (_tied(h, n, P, A) - _tied(-h, n, P, A)) / (2 * h)
-        table = np.where(on_diagonal, table, tied if convention == "free" else tied / 2)
+    if convention == "entrywise":
+        table = (_alone(h, n, P, A) - _alone(-h, n, P, A)) / (2 * h)
+    else:
+        table = (_tied(h, n, P, A) - _tied(-h, n, P, A)) / (2 * h if convention == "free" else 4 * h)
+        t, p, a = h.diagonal(), P.diagonal(), A.diagonal()
+        table[on_diagonal] = (_alone(t, n, p, a) - _alone(-t, n, p, a)) / (2 * t)
     table = rescaled(table, 1 / units)
     if not is_finite(table):
         raise ValueError("X is so far from mu, or Sigma so small, that the differences overflow")
