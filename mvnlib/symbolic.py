@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -247,7 +248,7 @@ def is_zero(expression: Any) -> bool:
     if not isinstance(expression, sympy.Expr) or not expression.is_commutative:
         raise TypeError(f"expression must be a scalar in symbols that commute, not {expression}")
     bases, others = _parts(expression)
-    if any(is_zero(base) for base in bases):
+    if any(map(_vanishes, bases)):
         return False
     # Two mappings: log(x) and 1 / log(x) are two symbols, though both are found under log(x).
     reciprocal = {base: sympy.Dummy(f"r{n}") for n, base in enumerate(bases)}
@@ -272,11 +273,17 @@ def is_zero(expression: Any) -> bool:
         return bool(body == 0)
     R = ring(gens, sympy.QQ)[0]
     numerator = R.from_expr(body)
-    # A reciprocal may sit inside the base of another: clear the outer one first.
-    order = sorted(bases, key=lambda base: -base.count_ops())
-    for base in order:
+    if len(bases) > 1:  # a reciprocal may sit inside the base of another: clear the outer one first
+        bases.sort(key=lambda base: -base.count_ops())
+    for base in bases:
         numerator = _clear(numerator, gens.index(reciprocal[base]), R.from_expr(texts[base]))
     return not numerator
+
+
+@lru_cache(maxsize=64)
+def _vanishes(base: Any) -> bool:
+    """Whether what is divided by is zero: all the entries of a table are divided by the same."""
+    return is_zero(base)
 
 
 def _clear(polynomial: PolyElement, index: int, base: PolyElement) -> PolyElement:
