@@ -352,7 +352,7 @@ def cholesky_pullback(L: Any, L_bar: Any) -> Array:
     R = (L.T / units).T
     W = inverse_of_lower(R)
     half = lower_half(L.T @ np.tril(L_bar))
-    G = W.T @ ((half + half.T) / 4) @ W
+    G = W.T @ (half / 2) @ W
     G = rescaled(G + G.T, 1 / units)
     if not np.isfinite(G).all():
         raise ValueError("L_bar is so large, or L so nearly singular, that the gradient in S overflows")

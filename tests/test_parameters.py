@@ -111,6 +111,20 @@ def test_gradient_in_the_factor_is_right_in_fifty_digits(
         assert_close(found, expected, rounding(condition**2))  # the condition number of Sigma
 
 
+@pytest.mark.parametrize("scale", [1e-140, 1.0, 1e140])
+def test_minus_a_factor_is_a_factor_of_the_same_covariance(scale: float) -> None:
+    X, mu, L = draw(7, 3, 5)
+    L = np.abs(L) + 3 * np.eye(3)
+    for factor in (L, np.tril(L)):
+        value, (in_mu, in_L) = loglik_and_gradient_factor(X * scale, mu * scale, factor * scale)
+        minus_value, (minus_in_mu, minus_in_L) = loglik_and_gradient_factor(
+            X * scale, mu * scale, -factor * scale
+        )
+        assert value == minus_value
+        assert np.array_equal(in_mu, minus_in_mu)
+        assert np.array_equal(in_L, -minus_in_L)
+
+
 @given(n=st.integers(1, 20), d=sizes, seed=seeds)
 def test_the_factor_gradient_is_twice_the_covariance_gradient_times_the_factor(
     n: int, d: int, seed: int
@@ -650,3 +664,8 @@ def test_the_oracle_in_fifty_digits_agrees_with_the_other_one() -> None:
     _, through_mu, G = loglik_and_gradients(X, mu, L @ L.T)
     assert_close(in_mu, through_mu, rounding(100))
     assert_close(in_L, 2 * G @ L, rounding(100))
+
+
+def test_the_coordinate_that_is_too_large_is_named() -> None:
+    with pytest.raises(ValueError, match=r"^theta must give variances between .*, but theta\[2\] = 400"):
+        from_log_cholesky([0.5, 3.0, 400.0])
