@@ -40,8 +40,8 @@ def rounded(value: Any) -> Any:
 
 
 def size_of(row: dict[str, Any]) -> str:
-    """The size of a row, as ``n=1000 d=5``."""
-    return " ".join(f"{letter}={number}" for letter, number in row["size"].items())
+    """The size of a row, as ``n=1,000 d=5``."""
+    return " ".join(f"{letter}={number:,}" for letter, number in row["size"].items())
 
 
 def in_units(seconds: float) -> str:
