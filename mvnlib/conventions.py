@@ -319,12 +319,16 @@ def converted(table: Array, source: str, target: str) -> Array:
     """:func:`convert_gradient` of a table that is known to be what its convention asks for."""
     if source == target:
         return table
-    if source == "entrywise":
-        halves = table / 2
-        table = halves + halves.swapaxes(0, 1)
+    if target == "free":
+        result = table + table.swapaxes(0, 1)
     elif source == "free":
-        table = _off_diagonal(table, 0.5)
-    return _off_diagonal(table, 2.0) if target == "free" else table
+        result = table / 2
+    else:
+        halves = table / 2
+        return halves + halves.swapaxes(0, 1)
+    diagonal = np.arange(len(table))
+    result[diagonal, diagonal] = table[diagonal, diagonal]
+    return result
 
 
 @quiet
@@ -400,14 +404,6 @@ def _table(name: str, value: ArrayLike, convention: str) -> Array:
     for k in range(values.shape[2]):
         as_symmetric(name, values[:, :, k], rtol=1e-8)
     return table
-
-
-def _off_diagonal(table: Array, factor: float) -> Array:
-    """Multiply what is off the diagonal of a (d, d, ...) table."""
-    result = table * factor
-    diagonal = np.arange(len(table))
-    result[diagonal, diagonal] = table[diagonal, diagonal]
-    return result
 
 
 @lru_cache(maxsize=32)
