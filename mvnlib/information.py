@@ -214,8 +214,8 @@ def fisher_information(Sigma: Any) -> tuple[Array, Array]:
     _, units, L = as_scaled("Sigma", Sigma)
     P = rescaled(inverse_of_gram(L), 1 / units)
     information = _products_of_pairs(P, halved=True)
-    what = "its Fisher information"
-    return _in_range(P, what), _in_range(information, what)
+    # P is in range where the products of its entries are.
+    return P, _in_range(information, "its Fisher information")
 
 
 @quiet
@@ -384,9 +384,10 @@ def natural_gradient(
     Sigma, _, _ = as_scaled("Sigma", Sigma)
     d = len(Sigma)
     gradient_mu = as_real("gradient_mu", gradient_mu, shape=(d,))
-    G = as_real("gradient_Sigma", gradient_Sigma, shape=(d, d))
-    if convention != "entrywise":
-        as_symmetric("gradient_Sigma", G, rtol=1e-8)  # as convert_gradient asks for
+    if convention == "entrywise":
+        G = as_real("gradient_Sigma", gradient_Sigma, shape=(d, d))
+    else:
+        G = as_symmetric("gradient_Sigma", gradient_Sigma, d, rtol=1e-8)  # as convert_gradient asks for
     M = Sigma @ converted(G, convention, "frobenius") @ Sigma
     dmu, dSigma = Sigma @ gradient_mu, M + M.T
     if not (is_finite(dmu) and is_finite(dSigma)):
@@ -499,9 +500,9 @@ def _products_of_pairs(M: Array, *, halved: bool) -> Array:
     w is 1, and 1/2 for a pair i = j if ``halved``.  M is symmetric.
     """
     rows, columns = vech_places(len(M))
-    equal = np.flatnonzero(rows == columns)
     of_rows, of_columns = M.take(rows, axis=1), M.take(columns, axis=1)  # M_ik and M_jl, for all (k, l)
     if halved:
+        equal = np.flatnonzero(rows == columns)
         of_rows[:, equal] /= 2
     result = np.empty((rows.size, rows.size))
     step = max(1, _CHUNK_BYTES // (8 * rows.size))
