@@ -52,6 +52,12 @@ def test_symmetric_points_and_directions_are_symmetric_to_the_last_bit(
         assert np.array_equal(A, A.T)
 
 
+@given(d=st.integers(2, 6), seed=seeds)
+def test_an_accretive_matrix_is_not_symmetric(d: int, seed: int) -> None:
+    A = spaces.accretive.draw(generator(seed), d)
+    assert 0 < np.abs(A - A.T).max() < 10 * np.linalg.eigvalsh(A + A.T)[0]
+
+
 @every_space
 @given(d=sizes, seed=seeds)
 def test_a_direction_is_a_combination_of_the_basis(space: Space, d: int, seed: int) -> None:
@@ -123,6 +129,11 @@ OUTSIDE: list[tuple[Space, Any]] = [
     (spaces.positive_definite, np.array([[2.0, 1.0], [0.0, 2.0]])),
     (spaces.lower, np.array([[1.0, 1.0], [0.0, 1.0]])),
     (spaces.lower, -np.eye(2)),
+    (spaces.lower, np.array([[1.0, 0.0], [1.0, 0.0]])),
+    (spaces.lower, np.ones((2, 3))),
+    (spaces.accretive, np.ones((2, 3))),
+    (spaces.accretive, np.array([[0.0, 1.0], [-1.0, 0.0]])),
+    (spaces.accretive, np.array([[1.0, 3.0], [0.0, 1.0]])),
     (spaces.positive, 0.0),
     (spaces.positive, -1.0),
     (spaces.number, np.ones(1)),
