@@ -172,6 +172,45 @@ def test_richardson_finds_a_finer_step_where_f_varies_faster_than_its_point():
     assert abs(df - 100 * x @ np.cos(100 * x)) < error < 1e-6
 
 
+def test_a_given_step_is_the_step_also_of_richardson():
+    """Without one it looks for a finer one where the error is large; this one is coarse, and taken as it is."""
+
+    def f(x):
+        return np.sin(100 * x).sum()
+
+    x = np.array([1.0, 2.0])
+    assert relative(fd_gradient(f, x, scheme="richardson", step=0.5), 100 * np.cos(100 * x)) > 0.1
+    assert abs(fd_differential(f, x, x, "richardson", step=0.5) / (100 * x @ np.cos(100 * x)) - 1) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("scheme", "along", "table"),
+    [("forward", 2, 10), ("central", 3, 19), ("richardson", 15, 95), ("complex", 16, 24)],
+)
+def test_they_cost_as_many_values_of_f_as_they_say(scheme, along, table):
+    S, shapes = positive_definite(3, 0), []
+    f = counted(logdet, shapes)
+    fd_differential(f, S, np.eye(3), scheme)
+    assert len(shapes) == along
+    shapes.clear()
+    fd_gradient(f, S, scheme=scheme, batched=False)
+    assert len(shapes) == table
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_minus_f_has_minus_the_slopes_and_the_same_error_estimates(scheme):
+    S, E = positive_definite(3, 0), np.diag([1.0, 2.0, -1.0])
+    for f in (logdet, np.linalg.inv):
+        for call in (
+            lambda f: fd_gradient(f, S, scheme=scheme, return_error=True),
+            lambda f: fd_differential(f, S, E, scheme, return_error=True),
+        ):
+            (slopes, errors), (minus, same) = call(f), call(lambda S, f=f: -f(S))
+            assert_array_equal(minus, -np.asarray(slopes))
+            assert_array_equal(same, errors)
+            assert (np.asarray(errors) > 0).all()
+
+
 def test_the_step_follows_the_smallest_eigenvalue_not_the_entries():
     S = positive_definite(3, 0, 1e6)
     lowest = np.linalg.eigvalsh(S)[0]
@@ -189,6 +228,7 @@ def test_the_step_scales_with_the_point():
     assert default_step(np.array([3.0, 1.0])) == default_step(3.0)
     assert default_step(np.zeros((2, 2))) == default_step(np.zeros(5)) == default_step(1.0)
     assert default_step(np.ones((2, 2))) == default_step(1.0)  # singular: by its entries
+    assert default_step(np.ones((1, 16))) == default_step(np.ones(16))  # one row is a vector
 
 
 def test_the_step_is_never_more_than_an_eighth_of_the_way_to_a_singular_matrix():
@@ -383,7 +423,7 @@ DROPS = {
     "norm": lambda S: np.linalg.norm(S),
     "real": lambda S: np.linalg.inv(S).real,
     "one term of two": lambda S: np.linalg.det(S) + np.abs(S[0, 0]),
-    "a small entry only": lambda S: np.linalg.det(S) + 1e-6 * np.abs(S[0, 1] - 3),
+    "a small entry only": lambda S: np.linalg.det(S) + 1e-9 * np.abs(S[0, 1] - 3),
     "casting": lambda S: np.array([S[0, 0], S[1, 1]]).astype(float),
     "type error": lambda S: float(S[0, 0]),
 }
@@ -503,6 +543,8 @@ def test_bad_options_are_named():
             fd_differential(logdet, S, S, step=step)
     with pytest.raises(ValueError, match="steps"):
         step_sweep(logdet, S, S, steps=[0.1, 0.0])
+    with pytest.raises(ValueError, match="steps must be a vector"):
+        step_sweep(logdet, S, S, steps=0.1)
     with pytest.raises(ValueError, match="dS is zero"):
         step_sweep(logdet, S, 0 * S)
     for convention in ("frobenius", "free"):
@@ -529,7 +571,17 @@ def test_a_step_that_rounding_swallows_or_changes_is_refused():
 
 def test_a_sweep_measures_errors_relative_to_the_differential():
     S = positive_definite(3, 0)
-    sweep, scaled = (
-        step_sweep(lambda S, c=c: c * np.linalg.slogdet(S)[1], S, S, exact=3.0 * c) for c in (1.0, 2.0**20)
+    factors = (1.0, 2.0**20, -1.0)
+    one, *others = (
+        step_sweep(lambda S, c=c: c * np.linalg.slogdet(S)[1], S, S, exact=3.0 * c) for c in factors
     )
-    assert_array_equal(sweep.errors["central"], scaled.errors["central"])
+    for other in others:
+        assert_array_equal(one.errors["central"], other.errors["central"])
+    assert (one.errors["central"] > 0).any()
+
+
+def test_a_sweep_measures_absolute_errors_where_the_differential_is_zero():
+    sweep = step_sweep(lambda x: 3 * x**2, 0.0, 1.0, steps=[0.5], schemes=["forward", "central"])
+    assert sweep.exact == 0
+    assert sweep.errors["forward"] == [1.5]
+    assert sweep.errors["central"] == [0.0]

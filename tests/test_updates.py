@@ -83,7 +83,7 @@ def test_at_the_default_step_they_are_the_gradient_to_rounding(
 
 def test_truncation_at_the_default_step_is_less_than_rounding() -> None:
     """In one dimension at the mean of the likelihood, where only the third derivative is left: n h^2 / (3 S^3)."""
-    for S in (1.0, 1.9, 2.1, 1e10):
+    for S in (1e-10, 1.0, 1.9, 2.1, 1e10):
         found = loglik_differences([[np.sqrt(S)]], [0.0], [[S]])
         assert abs(found[0, 0]) <= 8 * np.finfo(float).eps / S
     step = 2.0**-5
