@@ -423,7 +423,7 @@ DROPS = {
     "norm": lambda S: np.linalg.norm(S),
     "real": lambda S: np.linalg.inv(S).real,
     "one term of two": lambda S: np.linalg.det(S) + np.abs(S[0, 0]),
-    "a small entry only": lambda S: np.linalg.det(S) + 1e-9 * np.abs(S[0, 1] - 3),
+    "a small entry only": lambda S: np.linalg.det(S) + 1e-6 * np.abs(S[0, 1] - 3),
     "casting": lambda S: np.array([S[0, 0], S[1, 1]]).astype(float),
     "type error": lambda S: float(S[0, 0]),
 }
@@ -439,6 +439,17 @@ def test_a_complex_step_that_would_be_silently_wrong_is_an_error(f):
             fd_gradient(f, S, convention, "complex")
     with pytest.raises(ValueError, match="richardson"):
         fd_differential(f, S, np.ones((3, 3)), "complex")
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_an_entry_that_is_lost_altogether_is_not_hidden_by_a_billion_times_larger_ones(convention):
+    with pytest.raises(ValueError, match="the complex step fails"):
+        fd_gradient(
+            lambda S: np.linalg.det(S) + 1e-9 * np.abs(S[0, 1] - 3),
+            np.diag([1.0, 2.0, 3.0]),
+            convention,
+            "complex",
+        )
 
 
 def test_a_derivative_that_is_truly_zero_is_no_error():
