@@ -62,7 +62,7 @@ def as_float(array: NDArray[Any]) -> Array:
 
 def subtract(rows: NDArray[Any], origin: Array, out: Array) -> Array:
     """rows - origin in ``out``, the rows being read as float64 a few at a time."""
-    np.subtract(rows, origin, out=out, dtype=np.float64, casting="same_kind")
+    np.subtract(rows, origin, out=out, dtype=np.float64)
     return out
 
 

@@ -484,6 +484,15 @@ def test_the_statistics_of_a_large_array_take_no_memory_of_its_size() -> None:
         ((1.0, [0.0], [[1.0]], 0.0), ValueError, r"^rest must be a vector"),
         ((1.0, [1.7e308], [[1.0]], [1.7e308]), ValueError, r"^mean \+ rest must be finite"),
         ((1.0, [0.0], [[-1.0]]), ValueError, r"^scatter .*negative.*scatter\[0, 0\] = -1"),
+        ((1.0, [0.0, 0.0], [[1.0, 0.0], [0.0, -2.0]]), ValueError, r"negative.*scatter\[1, 1\] = -2"),
+        ((1.0, [0.0, 0.0], [[1.0, 2.0], [2.0, 3.0]]), ValueError, r"sum of squares.*scatter\[0, 1\] = 2"),
+        ((1.0, [0.0, 0.0], [[1.0, -2.0], [-2.0, 3.0]]), ValueError, r"sum of squares.*scatter\[0, 1\] = -2"),
+        (
+            (1.0, [0.0, 0.0], [[1.0, 1e-9], [1e-9, 0.0]]),
+            ValueError,
+            r"sum of squares.*scatter\[0, 1\] = 1e-09",
+        ),
+        ((0.0, [0.0], [[1.0]]), ValueError, r"^scatter of no rows must be zero, but its trace is 1"),
         ((1.0, [0.0, 0.0], [[1.0, 0.5], [0.4, 1.0]]), ValueError, r"^scatter must be symmetric"),
         ((1.0, [0.0, 0.0], [[1e20, 0.5], [0.4, 1e-20]]), ValueError, r"^scatter must be symmetric"),
         ((1.0, [0.0, 0.0], [[1.0, 0.5], [0.4, 0.0]]), ValueError, r"^scatter must be symmetric"),
@@ -494,6 +503,18 @@ def test_statistics_of_no_rows_at_all_are_refused(
 ) -> None:
     with pytest.raises(error, match=message):
         NormalStatistics(*arguments)
+
+
+def test_a_scatter_may_break_the_inequality_of_cauchy_and_schwarz_by_rounding_only() -> None:
+    for excess, fits in ((0.9e-12, True), (1.1e-12, False)):
+        for sign in (1, -1):
+            covariance = sign * 20 * (1 + excess)
+            arguments = 3, [0.0, 0.0], [[4.0, covariance], [covariance, 100.0]]
+            if fits:
+                NormalStatistics(*arguments)
+            else:
+                with pytest.raises(ValueError, match="sum of squares"):
+                    NormalStatistics(*arguments)
 
 
 def test_statistics_may_be_given_as_lists_and_whole_numbers() -> None:

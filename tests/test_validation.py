@@ -140,6 +140,13 @@ def test_the_factor_is_the_lower_cholesky_factor(rng: np.random.Generator) -> No
     np.testing.assert_allclose(L @ L.T, read, rtol=1e-12)
 
 
+def test_the_factor_is_that_of_the_matrix_itself_whatever_its_units() -> None:
+    units = np.array([2.0**200, 2.0**-300])
+    S, L = as_positive_definite("S", np.array([[4.0, 2.0], [2.0, 5.0]]) * units[:, None] * units)
+    assert_array_equal(L, np.array([[2.0, 0.0], [1.0, 2.0]]) * units[:, None])
+    assert_array_equal(L @ L.T, S)
+
+
 def test_the_factor_in_units_multiplies_to_the_matrix(rng: np.random.Generator) -> None:
     A = rng.standard_normal((4, 4))
     R = A @ A.T + np.eye(4)
