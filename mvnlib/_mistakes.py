@@ -1,6 +1,6 @@
 """The catalogue of mistakes with a matrix derivative: to plant in tests, and to name in a hint."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,15 +22,19 @@ class Mistake:
         What a learner is told.
     plant : callable
         plant(G, S) makes the wrong table from the right entrywise table G at the point S.
-    fit : {"exact", "multiple", "residual"}
-        Which tables count as this mistake: the planted one; any multiple of it; or any that differ from the
-        right one by a multiple of what the planted one differs by.
+    up_to : callable, optional
+        up_to(G, S) gives tables, orthogonal to each other: the planted table plus any multiples of them counts
+        as this mistake too.
+    about : {"table", "terms", "conventions"}
+        What the mistake is made in. One about the `terms` of a likelihood is made in the gradient, before a
+        `free` table is made of it; one that mixes `conventions` is made between them.
     """
 
     key: str
     hint: str
     plant: Callable[[Array, Array], Array]
-    fit: Literal["exact", "multiple", "residual"] = "exact"
+    up_to: Callable[[Array, Array], Sequence[Array]] | None = None
+    about: Literal["table", "terms", "conventions"] = "table"
 
 
 def _transposed(G: Array) -> Array:
@@ -41,13 +45,29 @@ def _inverse(G: Array) -> Array:
     return np.asarray(np.linalg.inv(G), dtype=float)
 
 
+def _sides(G: Array) -> tuple[int, int]:
+    if G.ndim < 2:
+        raise ValueError("a number and a vector have no diagonal")
+    return G.shape[0], G.shape[1]
+
+
 def _masked(G: Array, mask: Array) -> Array:
     """G with zeros where the mask over its first two axes has them."""
     return G * mask.reshape(*mask.shape, *[1] * (G.ndim - 2))
 
 
 def _diagonal(G: Array) -> Array:
-    return _masked(G, np.eye(*G.shape[:2]))
+    return _masked(G, np.eye(*_sides(G)))
+
+
+def _off_diagonal(G: Array) -> Array:
+    return G - _diagonal(G)
+
+
+def _turns(d: int) -> list[Array]:
+    """A basis of the antisymmetric matrices."""
+    unit = np.eye(d)
+    return [np.outer(unit[i], unit[j]) - np.outer(unit[j], unit[i]) for i in range(d) for j in range(i)]
 
 
 MISTAKES = (
@@ -64,6 +84,11 @@ MISTAKES = (
         "transpose",
         "it is the transpose of the right table: df = tr(G^T dS), so beside dS in a trace stands G^T, not G",
         lambda G, S: _transposed(G),
+    ),
+    Mistake(
+        "transpose_and_sign",
+        "it is minus the transpose of the right table: the sign is wrong, and so is the order of the indices",
+        lambda G, S: -_transposed(G),
     ),
     Mistake(
         "symmetrised",
@@ -87,6 +112,17 @@ MISTAKES = (
         lambda G, S: 2 * G - _diagonal(G),
     ),
     Mistake(
+        "free_form",
+        "it is the free table, G + G^T - diag(G): there S_ij and S_ji move together, here each moves alone",
+        lambda G, S: G + _off_diagonal(_transposed(G)),
+    ),
+    Mistake(
+        "free_form_doubled",
+        "it is twice the free table: for free entries the off-diagonal ones are doubled, the diagonal ones are "
+        "not, and nothing else is",
+        lambda G, S: 2 * (G + _off_diagonal(_transposed(G))),
+    ),
+    Mistake(
         "off_diagonal_halved",
         "the off-diagonal entries are half of what they should be: where S_ij and S_ji move together, the "
         "change is felt twice",
@@ -96,7 +132,17 @@ MISTAKES = (
         "one_triangle",
         "it is the table of a function that reads only the lower triangle of S: doubled below the diagonal, "
         "0 above it",
-        lambda G, S: _masked(2 * G - _diagonal(G), np.tri(*G.shape[:2])),
+        lambda G, S: _masked(2 * G - _diagonal(G), np.tri(*_sides(G))),
+    ),
+    Mistake(
+        "lower_triangle",
+        "it is the lower triangle of the right table: the entries above the diagonal have been left out",
+        lambda G, S: _masked(G, np.tri(*_sides(G))),
+    ),
+    Mistake(
+        "upper_triangle",
+        "it is the upper triangle of the right table: the entries below the diagonal have been left out",
+        lambda G, S: _masked(G, np.tri(*_sides(G)[::-1]).T),
     ),
     Mistake("diagonal_dropped", "the diagonal has been dropped", lambda G, S: G - _diagonal(G)),
     Mistake("diagonal_only", "only the diagonal is there", lambda G, S: _diagonal(G)),
@@ -104,62 +150,140 @@ MISTAKES = (
     Mistake(
         "of_the_inverse",
         "it is the derivative with respect to the inverse of S: -S^T G S^T",
-        lambda G, S: -S.T @ G @ S.T,
+        lambda G, S: -np.matmul(np.matmul(S.T, G), S.T),
     ),
     Mistake(
         "factor",
         "a constant factor is wrong, such as the number n of observations",
         lambda G, S: 3 * G,
-        "multiple",
+        up_to=lambda G, S: [G],
     ),
     Mistake(
         "only_the_log_det",
         "it is a multiple of S^-T: the log-determinant's term alone, the term of the data is missing",
         lambda G, S: -_inverse(S).T / 2,
-        "multiple",
+        up_to=lambda G, S: [_inverse(S).T],
+        about="terms",
     ),
     Mistake(
         "log_det_missing",
         "what is wrong with it is a multiple of S^-T: the term of the log-determinant is missing, or has a "
         "wrong factor",
         lambda G, S: G + _inverse(S).T / 2,
-        "residual",
+        up_to=lambda G, S: [_inverse(S).T],
+        about="terms",
+    ),
+    Mistake(
+        "data_sign",
+        "but for a multiple of S^-T it is minus the right table: the term of the data has the wrong sign, as "
+        "where the minus of d(S^-1) = -S^-1 dS S^-1 is forgotten",
+        lambda G, S: -G - _inverse(S).T,
+        up_to=lambda G, S: [_inverse(S).T],
+        about="terms",
+    ),
+    Mistake(
+        "free_log_det",
+        "the term of the log-determinant is in the free form, doubled off the diagonal, and the term of the "
+        "data is not: one table has one convention",
+        lambda G, S: G - _off_diagonal(_inverse(S)) / 2,
+        up_to=lambda G, S: [_off_diagonal(_inverse(S))],
+        about="conventions",
+    ),
+    Mistake(
+        "free_data",
+        "the term of the data is in the free form, doubled off the diagonal, and the term of the "
+        "log-determinant is not: one table has one convention",
+        lambda G, S: G + _off_diagonal(_transposed(G)) + _off_diagonal(_inverse(S)) / 2,
+        up_to=lambda G, S: [_off_diagonal(_inverse(S))],
+        about="conventions",
+    ),
+    Mistake(
+        "term_transposed",
+        "its symmetric part is right and its antisymmetric part is not: one of its terms is transposed",
+        lambda G, S: (3 * G + _transposed(G)) / 4,
+        up_to=lambda G, S: _turns(len(G)),
+        about="terms",
     ),
 )
 
 
 def recognise(
-    candidate: Array, right: Array, S: Array, convention: str = "entrywise", rtol: float = 1e-5
+    candidate: Array,
+    right: Array,
+    S: Array,
+    convention: str = "entrywise",
+    units: Array | float = 1.0,
+    rtol: float = 1e-5,
 ) -> Mistake | None:
-    """Return the first mistake of the catalogue that turns the right table into the candidate.
+    """Return the mistake of the catalogue that turns the right table into the candidate, if only one does.
 
-    A mistake that changes nothing here (a transpose of a symmetric table) is passed over, as is one that has
-    no meaning for the shape or the point.  Where the tables are `free`, a mistake about the terms of the
-    gradient is planted there, before the table is made of it.
+    Tables are compared in the `units` of their entries. A mistake that changes nothing here (a transpose of a
+    symmetric table) is passed over, as is one that has no meaning for the shape or the point. Of those that make
+    one certain table the first is taken, for where two do, they say the same of it; they come before those that
+    leave something open, and of these two would be two explanations.
     """
-    atol = rtol * max(float(np.abs(candidate).max()), float(np.abs(right).max()))
+    atol = rtol * max(float(np.abs(table * units).max()) for table in (candidate, right))
 
     def close(A: Array, B: Array) -> bool:
-        return bool((np.abs(A - B) <= atol).all())
+        return A.shape == B.shape and bool((np.abs((A - B) * units) <= atol).all())
 
     if close(candidate, right):
         return None
+    found = []
     for mistake in MISTAKES:
         try:
-            if convention == "free" and mistake.fit != "exact":
-                gradient = convert_gradient(right, "free", "frobenius")
-                wrong = convert_gradient(mistake.plant(gradient, S), "frobenius", "free")
-            else:
-                wrong = mistake.plant(right, S)
+            fits = close(*_nearest(mistake, candidate, right, S, convention, units, close))
         except (ValueError, IndexError):  # LinAlgError is a ValueError
             continue
-        if wrong.shape != right.shape or not np.isfinite(wrong).all() or close(wrong, right):
-            continue
-        base = right if mistake.fit == "residual" else np.zeros_like(right)
-        ray = wrong - base
-        if mistake.fit != "exact":
-            length = float((ray * ray).sum())
-            ray = ray * (float((ray * (candidate - base)).sum()) / length if length else 0.0)
-        if close(base + ray, candidate):
+        if fits and mistake.up_to is None:
             return mistake
-    return None
+        if fits:
+            found.append(mistake)
+    return found[0] if len(found) == 1 else None
+
+
+def _nearest(
+    mistake: Mistake,
+    candidate: Array,
+    right: Array,
+    S: Array,
+    convention: str,
+    units: Array | float,
+    close: Callable[[Array, Array], bool],
+) -> tuple[Array, Array]:
+    """Return the table that the mistake makes, as near to the candidate as it comes, and the candidate.
+
+    ValueError where the mistake has no meaning.
+    """
+    G, unharmed = right, right
+    if mistake.about != "table":
+        if right.shape != S.shape:
+            raise ValueError("it is about a gradient")
+        if convention == "free":
+            G = convert_gradient(right, "free", "frobenius")
+        if mistake.about == "terms" and convention == "free":
+            unharmed, candidate = G, convert_gradient(candidate, "free", "frobenius")
+    wrong = mistake.plant(G, S)
+    if not np.isfinite(wrong).all() or close(wrong, unharmed):
+        raise ValueError("it changes nothing, or is none here")
+    rest = candidate - wrong
+    for ray in mistake.up_to(G, S) if mistake.up_to else ():
+        if mistake.about != "table" and close(ray * _along(ray, G, units), G):
+            raise ValueError("there is one term only")
+        if _independent(ray) < 2:
+            raise ValueError("one number is a multiple of any other")
+        wrong = wrong + ray * _along(ray, rest, units)
+    return wrong, candidate
+
+
+def _along(ray: Array, table: Array, units: Array | float) -> float:
+    """Return the multiple of the ray that is nearest to the table."""
+    length = float(((ray * units) ** 2).sum())
+    return float((ray * units * (table * units)).sum()) / length if length else 0.0
+
+
+def _independent(ray: Array) -> int:
+    """Count the entries that are not zero; of a symmetric table those below the diagonal, and on it."""
+    if ray.ndim == 2 and ray.shape == ray.T.shape and np.allclose(ray, ray.T, atol=0):
+        ray = np.tril(ray)
+    return int(np.count_nonzero(np.abs(ray) > 1e-9 * np.abs(ray).max()))

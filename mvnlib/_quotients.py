@@ -14,7 +14,17 @@ from ._validation import Array
 
 CHUNK = 256 * 1024  # bytes of points handed to f at once: beyond it one big stack is slower than several
 
+#: No binary fractions, of which a sum may round alike.
+_RAY = 1e-9 * np.arange(1, 7)
+
 Indices = NDArray[np.intp]
+
+
+class LostStepError(ValueError):
+    """A step so small that the points it should lead to are the same in floating point."""
+
+    def __init__(self, step: float) -> None:
+        super().__init__(f"step {step:g} is lost in rounding beside the entries of S; pass a larger step")
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +93,10 @@ def refined(slopes_at: Callable[[float], tuple[Array, Array]], h: float) -> tupl
     for finer in (h / 32, h / 1024):
         if (errors <= 1e-6 * np.abs(slopes).max()).all():
             break
-        others, other_errors = slopes_at(finer)
+        try:
+            others, other_errors = slopes_at(finer)
+        except LostStepError:  # then what there is, is the best there is
+            break
         better = other_errors < errors
         slopes, errors = np.where(better, others, slopes), np.where(better, other_errors, errors)
     return slopes, errors
@@ -116,13 +129,15 @@ def slopes_of_moves(
         behind, origin = (values[levels:], entries[levels:]) if rule.two_sided else (g.at, flat[a])
         increments = entries[:levels] - origin
         if not increments.all():
-            raise ValueError(f"step {h:g} is lost in rounding beside the entries of S; pass a larger step")
+            raise LostStepError(h)
         quotients = (values[:levels] - behind) / increments.reshape(*increments.shape, *[1] * g.at.ndim)
         out[0, start : start + a.size] = _weighted(value, quotients)
         if want_error:
             out[1, start : start + a.size] = np.abs(_weighted(error, quotients))
     if want_error:
-        out[1] += _rounding(g, S, rule, h)
+        E = np.zeros(S.size)
+        E[first] = E[second] = np.random.default_rng(2).choice([-1.0, 1.0], size=first.size)
+        out[1] += _rounding(g, S, E.reshape(S.shape) / max(S.shape, default=1), rule, h)
     return out[0], out[1]
 
 
@@ -140,7 +155,7 @@ def slope_along(
     slope = _weighted(value, quotients)
     if not want_error:
         return slope, np.zeros_like(slope)
-    return slope, np.asarray(np.abs(_weighted(error, quotients)) + _rounding(g, S, rule, h))
+    return slope, np.asarray(np.abs(_weighted(error, quotients)) + _rounding(g, S, E, rule, h))
 
 
 def _weighted(weights: Array, quotients: NDArray[Any]) -> NDArray[Any]:
@@ -215,10 +230,19 @@ def _imaginary(g: Evaluation, points: NDArray[Any], h: float) -> Array:
     return np.asarray(values.imag / h, dtype=float)
 
 
-def _rounding(g: Evaluation, S: Array, rule: Rule, h: float) -> Array:
-    """Rounding error of a slope: how far f moves when S moves in its last digits, divided by the steps."""
+def _rounding(g: Evaluation, S: Array, E: Array, rule: Rule, h: float) -> Array:
+    """Rounding error of a slope: how far f moves when S moves in its last digits, divided by the steps.
+
+    What f adds and takes away again, as log(1e50) + log(1e-50), is rounded too coarsely for that to show. It
+    shows along a ray, where f is smooth, in third differences: through S, and through a point as near to it
+    along E as the least of the steps, which weighs most.
+    """
     values = g(_in_last_digits(S, g.eps), lambda k: "S moved in its last digits").astype(float)
     noise = np.abs(values - g.at).max(axis=0) + g.eps * np.abs(g.at)
+    for near in (S, S + h * rule.halvings.min() * E):
+        ray = (1 + _RAY.reshape(-1, *[1] * S.ndim)) * near
+        third = np.diff(g(ray, lambda k: f"S moved by less than {h:g}").astype(float), 3, axis=0)
+        noise += np.abs(third).max(axis=0) / 3
     amplification = (np.abs(rule.value) / rule.halvings).sum() / h
     return np.asarray(noise * amplification * (1 if rule.two_sided else 2))
 

@@ -20,6 +20,7 @@ from ._evaluation import EPS, Evaluation
 from ._quotients import (
     RULES,
     Indices,
+    LostStepError,
     check_complex,
     complex_slope_along,
     complex_slopes_of_moves,
@@ -276,7 +277,7 @@ def fd_differential(
         and scheme != "complex"
         and np.abs((X + h * E - X) - h * E).max() > h * np.abs(E).max() / 20
     ):
-        raise ValueError(f"step {h:g} is lost in rounding beside the entries of S; pass a larger step")
+        raise LostStepError(h)
     if scheme == "complex":
         slope, error = complex_slope_along(g, X, E, h, return_error)
         check_complex(g, X, E, slope)

@@ -596,3 +596,35 @@ def test_a_sweep_measures_absolute_errors_where_the_differential_is_zero():
     assert sweep.exact == 0
     assert sweep.errors["forward"] == [1.5]
     assert sweep.errors["central"] == [0.0]
+
+
+@pytest.mark.parametrize("condition", [1e11, 1e12, 1e14])
+def test_where_a_finer_step_is_lost_in_rounding_the_first_is_kept_with_its_error(condition):
+    rng = np.random.default_rng(3)
+    Q, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    S = (Q * np.geomspace(1, 1 / condition, 3)) @ Q.T
+    S = (S + S.T) / 2
+    exact = np.linalg.inv(S)
+    for convention in ("entrywise", "frobenius"):
+        table, error = fd_gradient(
+            lambda S: np.linalg.slogdet(S)[1], S, convention, "richardson", return_error=True
+        )
+        # The inverse itself is not known better than this.
+        assert (np.abs(table - exact) <= 10 * error + 1e-15 * condition * np.abs(exact).max()).all()
+    with pytest.raises(ValueError, match="lost in rounding"):  # of a step that was asked for it is said
+        fd_gradient(lambda S: np.linalg.slogdet(S)[1], S, "entrywise", "richardson", step=1e-18)
+
+
+@pytest.mark.parametrize("unit", [1e20, 1e100, 1e300])
+def test_the_error_estimate_sees_what_f_adds_and_takes_away_again(unit):
+    """log(unit x) + log(x / unit) is rounded at the size of the logarithms, although their sum is near 0."""
+
+    def f(x):
+        return np.log(x[0] * unit) + np.log(x[1] / unit)
+
+    x = np.array([0.9, 1.1])
+    table, error = fd_gradient(f, x, scheme="richardson", return_error=True)
+    assert (np.abs(table - 1 / x) <= 3 * error).all()
+    df, bound = fd_differential(f, x, [1.0, -0.3], "richardson", return_error=True)
+    assert abs(df - (1 / x) @ [1.0, -0.3]) <= 3 * bound
+    assert 1e-14 < error.max() < 1e-9
