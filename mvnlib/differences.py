@@ -252,8 +252,8 @@ def fd_differential(
 
     Notes
     -----
-    Cost: 2 values of f (forward), 3 (central), 15 (richardson; two or three times as many where it looks for a
-    finer step), 16 (complex, which is checked).
+    Cost: 2 values of f (forward), 3 (central), 27 (richardson; two or three times as many where it looks for a
+    finer step), 28 (complex, which is checked).
 
     Examples
     --------
