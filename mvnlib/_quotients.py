@@ -84,6 +84,8 @@ def step_for(S: Array, scheme: str, eps: float) -> float:
     else:
         noise = eps * max(size / length, 1.0)
         relative = min(noise ** (1 / (RULES[scheme].order + 1)), 0.125)
+    if not length * relative > 0:
+        raise ValueError(f"S is so small, {size:g}, that a step beside it is no float; change its units")
     return float(2.0 ** np.floor(np.log2(length * relative)))
 
 

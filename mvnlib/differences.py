@@ -7,7 +7,7 @@ number, is divided by the step; so the best step grows with the condition number
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import prod
@@ -69,7 +69,8 @@ def default_step(S: ArrayLike, scheme: str = "central", *, eps: float = EPS) -> 
     Raises
     ------
     ValueError, TypeError
-        For bad `S` or an unknown scheme.
+        For bad `S`, an unknown scheme, an `eps` that is not a positive number, or if `S` is so small that the
+        step is no float.
 
     Notes
     -----
@@ -83,7 +84,7 @@ def default_step(S: ArrayLike, scheme: str = "central", *, eps: float = EPS) -> 
     (3.814697265625e-06, 4.656612873077393e-10)
     """
     one_of("scheme", scheme, SCHEMES)
-    return step_for(_point(S), scheme, eps)
+    return step_for(_point(S), scheme, as_positive("eps", eps))
 
 
 @overload
@@ -192,6 +193,8 @@ def fd_gradient(
     if tied:
         X = as_symmetric("S", X)
         X = X / 2 + X.T / 2
+    if not isinstance(batched, bool | np.bool_ | None):
+        raise TypeError(f"batched must be True, False or None, not {batched!r}")
     g = Evaluation(f, X, batched)
     h = step_for(X, scheme, g.eps) if step is None else as_positive("step", step)
     first, second = _moves(X.shape, tied)
@@ -367,8 +370,13 @@ def step_sweep(
     E = as_real("dS", dS, shape=X.shape)
     if not E.any():
         raise ValueError("dS is zero; a sweep needs a direction")
-    for scheme in schemes:
-        one_of("schemes", scheme, SCHEMES)
+    if isinstance(schemes, str) or not isinstance(schemes, Iterable):
+        raise TypeError(
+            f"schemes must be a sequence of names, such as ('forward', 'central'), not {schemes!r}"
+        )
+    schemes = [one_of("schemes", scheme, SCHEMES) for scheme in schemes]
+    if not schemes:
+        raise ValueError("schemes is empty; name one or more of " + ", ".join(map(repr, SCHEMES)))
     if steps is None:
         h = np.logspace(-16, 0, 61) * scale(X)[0] / float(np.linalg.norm(E))
     else:

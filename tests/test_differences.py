@@ -628,3 +628,46 @@ def test_the_error_estimate_sees_what_f_adds_and_takes_away_again(unit):
     df, bound = fd_differential(f, x, [1.0, -0.3], "richardson", return_error=True)
     assert abs(df - (1 / x) @ [1.0, -0.3]) <= 3 * bound
     assert 1e-14 < error.max() < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("eps", "error"),
+    [
+        (-1.0, ValueError),
+        (0, ValueError),
+        (np.nan, ValueError),
+        (np.inf, ValueError),
+        ("a", TypeError),
+        (None, TypeError),
+    ],
+)
+def test_a_rounding_error_that_is_none_is_refused_by_name(eps, error):
+    with pytest.raises(error, match=r"^eps must be"):
+        default_step(np.eye(2), eps=eps)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_beside_the_smallest_floats_there_is_no_step(scheme):
+    with pytest.raises(ValueError, match=r"^S is so small, .*change its units"):
+        default_step(5e-324, scheme)
+    with pytest.raises(ValueError, match=r"^S is so small"):
+        fd_gradient(lambda S: S[0, 0], 5e-324 * np.eye(2), scheme=scheme)
+    assert default_step(1e-280, scheme) > 0
+
+
+@pytest.mark.parametrize("batched", ["no", 1, 0.0, [True]])
+def test_batched_is_yes_or_no_or_to_be_found_out(batched):
+    with pytest.raises(TypeError, match=r"^batched must be True, False or None, not "):
+        fd_gradient(logdet, np.eye(2), batched=batched)
+    assert_array_equal(fd_gradient(logdet, np.eye(2), batched=np.True_), fd_gradient(logdet, np.eye(2)))
+
+
+@pytest.mark.parametrize("schemes", ["central", None, 3])
+def test_the_schemes_of_a_sweep_are_several(schemes):
+    with pytest.raises(TypeError, match=r"^schemes must be a sequence of names, .* not "):
+        step_sweep(np.exp, 1.0, 1.0, schemes=schemes)
+    with pytest.raises(ValueError, match=r"^schemes is empty"):
+        step_sweep(np.exp, 1.0, 1.0, schemes=())
+    with pytest.raises(ValueError, match=r"^schemes must be one of 'forward'"):
+        step_sweep(np.exp, 1.0, 1.0, schemes=["centred"])
+    assert set(step_sweep(np.exp, 1.0, 1.0, schemes=iter(["central"])).errors) == {"central"}
