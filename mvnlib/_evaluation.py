@@ -1,13 +1,12 @@
 """A function made safe to difference: given copies, on stacks where it takes them, every value checked."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._validation import Array
+from ._validation import Array, probing
 
 EPS = float(np.finfo(float).eps)
 REMEDY = "Where the step has left the domain of f, pass a smaller step"
@@ -85,8 +84,7 @@ class Evaluation:
         zero = not S.any()
         points = np.multiply.outer(1 - np.arange(count) / (4 * count), np.ones_like(S) if zero else S)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with probing():
                 values = np.asarray(self.f(points.copy()))
                 if values.shape != (count, *self.at.shape) or values.dtype.kind not in "biuf":
                     return False

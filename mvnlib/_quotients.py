@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,33 @@ class LostStepError(ValueError):
 
     def __init__(self, step: float) -> None:
         super().__init__(f"step {step:g} is lost in rounding beside the entries of S; pass a larger step")
+
+
+class _NoDrop:
+    """NumPy's warning of a dropped imaginary part is an error, from the first that enters to the last that leaves.
+
+    Filters of warnings are one for all threads: would each put back what it found, one could put back another's.
+    """
+
+    def __init__(self) -> None:
+        self.inside, self.lock, self.filters = 0, Lock(), warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if self.inside == 0:
+                self.filters = warnings.catch_warnings()
+                self.filters.__enter__()
+                warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            self.inside += 1
+
+    def __exit__(self, *error: Any) -> None:
+        with self.lock:
+            self.inside -= 1
+            if self.inside == 0:
+                self.filters.__exit__(*error)
+
+
+_IMAGINARY_PARTS_MATTER = _NoDrop()
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,8 +249,7 @@ def check_complex(g: Evaluation, S: Array, E: Array, slope: Array) -> None:
 
 
 def _imaginary(g: Evaluation, points: NDArray[Any], h: float) -> Array:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", np.exceptions.ComplexWarning)
+    with _IMAGINARY_PARTS_MATTER:
         try:
             values = g(points, lambda k: "a complex point S + i h E")
         except (ValueError, TypeError) as error:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ._validation import Array, as_dimension, as_positive, one_of, quiet
+from ._validation import Array, as_dimension, as_positive, one_of, quiet_around_functions
 from .spaces import SPACES, Space
 
 Line = Callable[..., Any] | tuple[str, Callable[..., Any]]
@@ -57,7 +57,7 @@ class Steps:
         return [(first, "starts")] + [(label, f"{difference:.1e}") for label, difference in rest]
 
 
-@quiet
+@quiet_around_functions
 def check_steps(
     *lines: Line,
     where: Mapping[str, Space | str] | Space | str,

@@ -7,9 +7,12 @@ the argument, says what was found, and where it helps says what to do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
 from math import isfinite, sqrt
-from typing import Any, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +27,57 @@ SYMMETRY_TOLERANCE = 1e-12
 #: their own arithmetic.  In ours an underflow is zero, and what overflows is told of by name.
 quiet = np.errstate(all="ignore")
 
+_Taken = ParamSpec("_Taken")
+_Given = TypeVar("_Given")
+_probing = ContextVar("probing", default=False)
+
 _FLOAT = np.dtype(np.float64)
 _EPS = float(np.finfo(float).eps)
 _CHUNK = 1 << 16  # numbers looked at in one go
 _DIMENSIONS = {0: "a number", 1: "a vector", 2: "a matrix", 3: "a stack of matrices"}
+
+
+def quiet_around_functions(function: Callable[_Taken, _Given]) -> Callable[_Taken, _Given]:
+    """:data:`quiet` for a public function that is given functions: what they compute is the caller's arithmetic.
+
+    Each is run as the caller has set NumPy, alone or as the second of a pair (label, function).
+    """
+
+    @wraps(function)
+    def wrapper(*args: _Taken.args, **kwargs: _Taken.kwargs) -> _Given:
+        asked = np.geterr()
+        mine: Any = [_as_asked(value, asked) for value in args]
+        named: Any = {name: _as_asked(value, asked) for name, value in kwargs.items()}
+        with np.errstate(all="ignore"):
+            return function(*mine, **named)
+
+    return wrapper
+
+
+@contextmanager
+def probing() -> Iterator[None]:
+    """Where we try a function at points that the caller never named, they are not warned of what happens there."""
+    token = _probing.set(True)
+    try:
+        yield
+    finally:
+        _probing.reset(token)
+
+
+def _as_asked(value: Any, asked: Any) -> Any:
+    """A function run under these error settings; a pair with one; anything else as it is."""
+    if isinstance(value, tuple) and len(value) == 2 and callable(value[1]):
+        return value[0], _as_asked(value[1], asked)
+    if not callable(value):
+        return value
+    unwarned = {kind: "ignore" if do == "warn" else do for kind, do in asked.items()}
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with np.errstate(**(unwarned if _probing.get() else asked)):
+            return value(*args, **kwargs)
+
+    run.__name__ = "<lambda>"  # unless the function has a name to be shown by
+    return wraps(value)(run)
 
 
 def as_real(

@@ -6,7 +6,6 @@ step scaled by the entries leaves the cone, silently. And the rounding of f, abo
 number, is divided by the step; so the best step grows with the condition number, relative to that distance.
 """
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -30,7 +29,16 @@ from ._quotients import (
     slopes_of_moves,
     step_for,
 )
-from ._validation import Array, as_positive, as_real, as_symmetric, one_of, quiet
+from ._validation import (
+    Array,
+    as_positive,
+    as_real,
+    as_symmetric,
+    one_of,
+    probing,
+    quiet,
+    quiet_around_functions,
+)
 from .conventions import CONVENTIONS
 
 SCHEMES = (*RULES, "complex")
@@ -109,7 +117,7 @@ def fd_gradient(
     return_error: Literal[True],
     batched: bool | None = ...,
 ) -> tuple[Array, Array]: ...
-@quiet
+@quiet_around_functions
 def fd_gradient(
     f: Callable[..., Any],
     S: ArrayLike,
@@ -213,7 +221,7 @@ def fd_gradient(
     return _spread(slopes, X.shape, first, second), _spread(errors, X.shape, first, second)
 
 
-@quiet
+@quiet_around_functions
 def fd_differential(
     f: Callable[..., Any],
     S: ArrayLike,
@@ -319,7 +327,7 @@ class StepSweep:
     referee: str = field(default="given")
 
 
-@quiet
+@quiet_around_functions
 def step_sweep(
     f: Callable[..., Any],
     S: ArrayLike,
@@ -399,8 +407,7 @@ def step_sweep(
             return np.nan
         return float(np.abs(slope - truth).max()) / size
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # log of a negative number: the point of large steps
+    with probing():  # the log of a negative number: the point of large steps
         errors = {scheme: np.array([error(scheme, float(t)) for t in h]) for scheme in schemes}
     best = {s: float(h[np.nanargmin(e)]) if np.isfinite(e).any() else np.nan for s, e in errors.items()}
     return StepSweep(h, errors, truth[()], best, referee)

@@ -17,7 +17,9 @@ from mvnlib._validation import (
     as_symmetric,
     is_finite,
     one_of,
+    probing,
     quiet,
+    quiet_around_functions,
 )
 from mvnlib.conventions import CONVENTIONS, converted, vech_places
 from mvnlib.normal import LOG_2PI
@@ -411,7 +413,7 @@ class Laplace(NamedTuple):
     log_normaliser: float
 
 
-@quiet
+@quiet_around_functions
 def laplace(
     log_density: Callable[[Array], float],
     start: Any,
@@ -487,7 +489,8 @@ def laplace(
     first = log_density(start.copy())
     as_number("log_density(start)", first)
     eps = float(np.finfo(np.result_type(first, np.float16)).eps) if hasattr(first, "dtype") else _EPS
-    peak = find_peak(Target(log_density, gradient, hessian, eps), start)
+    with probing():
+        peak = find_peak(Target(log_density, gradient, hessian, eps), start)
     root = deviations(peak)
     log_volume = float(np.linalg.slogdet(root)[1])
     normaliser = peak.value + start.size / 2 * LOG_2PI + log_volume

@@ -29,6 +29,7 @@ from mvnlib._validation import (
     is_finite,
     one_of,
     quiet,
+    quiet_around_functions,
 )
 from mvnlib.conventions import CONVENTIONS, convert_gradient
 from mvnlib.statistics import NormalStatistics
@@ -432,7 +433,7 @@ class Mixture:
     converged: bool
 
 
-@quiet
+@quiet_around_functions
 def fit_mixture(
     X: Any,
     n_components: int,

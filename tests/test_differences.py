@@ -1,5 +1,6 @@
 """Finite differences: their order, their step, their error estimates, and how they fail aloud."""
 
+import threading
 import warnings
 
 import mpmath
@@ -671,3 +672,27 @@ def test_the_schemes_of_a_sweep_are_several(schemes):
     with pytest.raises(ValueError, match=r"^schemes must be one of 'forward'"):
         step_sweep(np.exp, 1.0, 1.0, schemes=["centred"])
     assert set(step_sweep(np.exp, 1.0, 1.0, schemes=iter(["central"])).errors) == {"central"}
+
+
+@pytest.mark.parametrize("scheme", ["central", "complex"])
+def test_two_threads_leave_the_filters_of_warnings_as_they_were(scheme):
+    """They are one for all threads; here the first to begin is the first to end, with the other in between."""
+    before, begun, both = list(warnings.filters), threading.Event(), threading.Event()
+
+    def of_one(S):
+        if S.ndim == 3 or S.dtype.kind == "c":  # a trial stack, a complex point
+            begun.set()
+            both.wait(10)
+        return np.trace(S @ S)
+
+    def of_two(S):
+        if S.ndim == 3 or S.dtype.kind == "c":
+            both.set()
+            one.join(10)
+        return np.trace(S @ S)
+
+    one = threading.Thread(target=fd_gradient, args=(of_one, np.eye(2)), kwargs={"scheme": scheme})
+    one.start()
+    begun.wait(10)
+    fd_gradient(of_two, np.eye(2), scheme=scheme)
+    assert warnings.filters == before

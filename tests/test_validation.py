@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
@@ -413,12 +414,19 @@ POINTS = (
 )
 
 
+#: What a function of the caller's computes is their arithmetic: what they asked for holds in it.
+own_arithmetic = np.errstate(all="ignore")
+
+
+@own_arithmetic
 def density(S: Any) -> Any:
     """A log density that uses numbers that underflow."""
     return np.linalg.slogdet(S)[1] + float(np.exp(-800.0 * S[0, 0])) + float(np.sum(FAINT * S * FAINT))
 
 
-BY_SCHEME: dict[str, Any] = {scheme: np.linalg.det if scheme == "complex" else density for scheme in SCHEMES}
+BY_SCHEME: dict[str, Any] = {
+    scheme: own_arithmetic(np.linalg.det) if scheme == "complex" else density for scheme in SCHEMES
+}
 
 
 def draws() -> np.random.Generator:
@@ -440,7 +448,7 @@ CALLS: dict[str, Callable[[Point], Any]] = {
     ],
     "check_gradient": lambda p: [mvnlib.check_gradient(density, np.linalg.inv(S), S) for S in (S, TINY)],
     "check_steps": lambda p: mvnlib.check_steps(
-        lambda A: FAINT * A * FAINT + A, lambda A: A, where="general", points=2
+        own_arithmetic(lambda A: FAINT * A * FAINT + A), lambda A: A, where="general", points=2
     ),
     "cholesky_differential": lambda p: mvnlib.cholesky_differential(np.linalg.cholesky(p.Sigma), p.E),
     "cholesky_pullback": lambda p: mvnlib.cholesky_pullback(np.linalg.cholesky(p.Sigma), p.E),
@@ -468,9 +476,9 @@ CALLS: dict[str, Callable[[Point], Any]] = {
     "fit_normal": lambda p: mvnlib.fit_normal(p.X),
     "from_log_cholesky": lambda p: mvnlib.from_log_cholesky([-350.0, FAINT, 0.0]),
     "laplace": lambda p: mvnlib.laplace(
-        lambda t: -t @ t / 2 + FAINT * FAINT * t[0] + np.exp(-800.0),
+        own_arithmetic(lambda t: -t @ t / 2 + FAINT * FAINT * t[0] + np.exp(-800.0)),
         [3.0, FAINT],
-        lambda t: -t * (1 + FAINT * t),
+        own_arithmetic(lambda t: -t * (1 + FAINT * t)),
     ),
     "log_cholesky": lambda p: mvnlib.log_cholesky(p.Sigma),
     "loglik": lambda p: mvnlib.loglik(p.X, p.mu, p.Sigma),
@@ -535,3 +543,69 @@ def test_every_public_function_is_asked() -> None:
     later = {name for names in mvnlib._LATER.values() for name in names} | set(mvnlib._LATER)
     values = {name for name in mvnlib.__all__ if name not in later and not callable(getattr(mvnlib, name))}
     assert set(mvnlib.__all__) - later - values - NO_CALLS == set(CALLS)
+
+
+def bowl(t: Any) -> Any:
+    """Minus half of the squares: a log density of a vector, and a function of a matrix."""
+    return -np.sum(t * t) / 2
+
+
+#: Every public function that is given functions: a call with each of them told of by ``spy``.
+GIVEN_FUNCTIONS: dict[str, Callable[[Callable[..., Any]], Any]] = {
+    "check_gradient": lambda spy: mvnlib.check_gradient(spy(bowl), spy(lambda S: -S), S),
+    "check_steps": lambda spy: mvnlib.check_steps(spy(bowl), ("again", spy(bowl)), where="symmetric"),
+    "fd_differential": lambda spy: mvnlib.fd_differential(spy(bowl), S, S),
+    "fd_gradient": lambda spy: [mvnlib.fd_gradient(spy(bowl), S, batched=b) for b in (None, False)],
+    "fit_mixture": lambda spy: mvnlib.fit_mixture(
+        np.arange(5.0)[:, None], 1, rng=draws(), callback=spy(lambda iteration, parameters, loglik: False)
+    ),
+    "laplace": lambda spy: mvnlib.laplace(
+        spy(bowl), np.ones(2), gradient=spy(lambda t: -t), hessian=spy(lambda t: -np.eye(2))
+    ),
+    "step_sweep": lambda spy: mvnlib.step_sweep(spy(bowl), S, S),
+}
+
+
+@pytest.mark.parametrize("name", GIVEN_FUNCTIONS)
+def test_a_function_that_is_given_runs_under_what_the_caller_asked_of_numpy(name: str) -> None:
+    """It is their arithmetic; only at points that they did not name are they not warned of it."""
+
+    def settings_seen() -> list[dict[str, str]]:
+        seen = []
+
+        def spy(f: Callable[..., Any]) -> Callable[..., Any]:
+            def spied(*args: Any) -> Any:
+                seen.append(dict(np.geterr()))
+                return f(*args)
+
+            return spied
+
+        GIVEN_FUNCTIONS[name](spy)
+        return seen
+
+    for how in ("raise", "ignore", "call"):
+        asked = {"divide": how, "over": how, "under": "ignore", "invalid": how}
+        with np.errstate(**asked):  # type: ignore[arg-type]
+            assert all(settings == asked for settings in settings_seen())
+    with np.errstate(all="warn"):
+        first, *others = settings_seen()
+    assert set(first.values()) == {"warn"}
+    assert all(set(settings.values()) in ({"warn"}, {"ignore"}) for settings in others)
+
+
+def test_no_warning_is_given_of_points_that_the_caller_did_not_name() -> None:
+    """The suite makes an error of every warning: here f has no value beside its domain."""
+    found = mvnlib.laplace(lambda t: 10 * np.log(t[0]) - t[0], [500.0])
+    assert abs(found.mode[0] - 10) <= 1e-6
+    sweep = mvnlib.step_sweep(lambda t: np.sqrt(t - 0.6), 1.0, 1.0, [1e-5, 0.5])
+    assert np.isnan(sweep.errors["central"][1])
+    assert mvnlib.fd_gradient(lambda t: np.sqrt(t[0] - 0.8), [1.0]).shape == (1,)
+
+
+def test_every_function_that_is_given_functions_is_asked() -> None:
+    taken = {
+        name
+        for name in CALLS
+        if "Callable" in str(inspect.signature(getattr(mvnlib, name)).parameters) or name == "check_steps"
+    }
+    assert taken == set(GIVEN_FUNCTIONS)
