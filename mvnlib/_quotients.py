@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ._evaluation import EPS, Evaluation
 from ._validation import Array
+from .conventions import vech_places
 
 CHUNK = 256 * 1024  # bytes of points handed to f at once: beyond it one big stack is slower than several
 
@@ -280,7 +281,8 @@ def _in_last_digits(S: Array, eps: float) -> Array:
     """Return four copies of S moved at random, as far as a backward stable program may move it."""
     signs = 2.0 * np.random.default_rng(0).integers(2, size=(4, *S.shape)) - 1
     if _is_symmetric(S):
-        signs = np.tril(signs) + np.tril(signs, -1).mT
+        rows, columns = vech_places(len(S))
+        signs[:, columns, rows] = signs[:, rows, columns]
     # Backward errors are of the size of the largest entry; zeros stay, for they may be the structure of S.
     return np.asarray(S + signs * (eps * float(np.abs(S).max())) * (S != 0))
 
