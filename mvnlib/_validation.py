@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from math import isfinite, sqrt
+from numbers import Real
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
@@ -286,10 +287,11 @@ def _as_numbers(name: str, value: Any, ndim: int | None, shape: Sequence[int | N
     if array.dtype.kind == "c":
         raise TypeError(f"{name} must be real, but its entries are complex ({array.dtype})")
     if array.dtype.kind not in "buif":
-        raise TypeError(f"{name} must be an array of real numbers, not {_described(value, array)}")
+        raise TypeError(f"{name} must be an array of real numbers, not {_described(name, value, array)}")
     if ndim is not None and array.ndim != ndim:
         raise ValueError(
             f"{name} must be {_DIMENSIONS[ndim]}{_shape_hint(shape)}, but its shape is {array.shape}"
+            f"{_as_a_matrix(name, array, shape)}"
         )
     if (
         shape is not None
@@ -302,8 +304,31 @@ def _as_numbers(name: str, value: Any, ndim: int | None, shape: Sequence[int | N
     return array
 
 
-def _described(value: Any, array: NDArray[Any]) -> str:
-    return f"{type(value).__name__} of {array.dtype}" if array.ndim else repr(value)
+def _described(name: str, value: Any, array: NDArray[Any]) -> str:
+    if not array.ndim:
+        return repr(value)
+    if array.dtype != object or not array.size:
+        return f"{type(value).__name__} of {array.dtype}"
+    for where, entry in np.ndenumerate(array):
+        if not isinstance(entry, Real):
+            return f"of objects: {name}[{', '.join(map(str, where))}] is {entry!r}"
+    return f"of objects such as {array.flat[0]!r}; pass numpy.asarray({name}, dtype=float)"
+
+
+def _as_a_matrix(name: str, array: NDArray[Any], shape: Sequence[int | None] | None) -> str:
+    """How a vector is made the matrix that was asked for."""
+    if array.ndim != 1 or shape is None or len(shape) != 2:
+        return ""
+    ways = {
+        f"{name}[:, None] if it is {array.size} rows of one number": (array.size, 1),
+        f"{name}[None, :] if it is one row": (1, array.size),
+    }
+    fitting = [
+        way
+        for way, made in ways.items()
+        if all(want in (None, got) for want, got in zip(shape, made, strict=True))
+    ]
+    return f"; pass {', or '.join(fitting)}" if fitting else ""
 
 
 def _shape_text(shape: Sequence[int | None]) -> str:

@@ -492,7 +492,7 @@ def fit_mixture(
     >>> mixture.converged, np.sort(mixture.means, axis=0).round(4).tolist()
     (True, [[1.0, 1.0], [11.0, 11.0]])
     """
-    X = as_real("X", X, ndim=2)
+    X = as_real("X", X, shape=(None, None))
     K = as_dimension("n_components", n_components)
     n = X.shape[0]
     as_generator("rng", rng)

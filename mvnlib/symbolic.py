@@ -80,7 +80,7 @@ def derivative(f: Any, S: Any, convention: str = "entrywise") -> Any:
     Raises
     ------
     TypeError
-        If ``f`` is not a scalar SymPy expression.
+        If ``f`` is not a scalar SymPy expression, or ``S`` has an entry that is neither a symbol nor zero.
     ValueError
         If the convention does not fit the symbols of ``S`` (with tied entries no entry can move alone), or
         ``f`` has a symbol that only shares its name with an entry of ``S``.
@@ -120,8 +120,19 @@ def derivative(f: Any, S: Any, convention: str = "entrywise") -> Any:
 
 def _require_own_symbols(f: Any, S: Any) -> None:
     """Refuse what SymPy would differentiate to zero: a symbol is another one if its assumptions differ."""
+    if isinstance(f, np.ndarray) and f.ndim:
+        raise TypeError(
+            f"f must be a SymPy expression, not an array of shape {f.shape}: differentiate its entries, "
+            f"f[{', '.join('0' * f.ndim)}] first"
+        )
     if not isinstance(f, sympy.Expr):
         raise TypeError(f"f must be a SymPy expression in the symbols of S, not {f!r}")
+    for where, entry in np.ndenumerate(S):
+        if not (isinstance(entry, sympy.Symbol) or entry == 0):
+            place = f"S[{', '.join(map(str, where))}]" if where else "S"
+            raise TypeError(
+                f"S must be symbols, as symbols('symmetric', 'S', 2) makes them, but {place} is {entry!r}"
+            )
     own = {str(symbol): symbol for entry in S.flat for symbol in sympy.sympify(entry).free_symbols}
     for symbol in f.free_symbols:
         if symbol != own.get(str(symbol), symbol):

@@ -453,3 +453,22 @@ def test_a_symbol_of_the_same_name_that_is_another_is_refused():
         with pytest.raises(TypeError, match="f must be a SymPy expression"):
             derivative(f, S, "free")
     assert derivative(sympy.Symbol("t") * S[0, 1], S, "free")[1, 0] == sympy.Symbol("t")
+
+
+def test_what_cannot_be_differentiated_or_differentiated_by_is_said_to_be_none() -> None:
+    S = symbols("symmetric", "S", 2)
+    with pytest.raises(
+        TypeError, match=r"^f must be a SymPy expression, not an array of shape \(2, 2\).*f\[0, 0\]"
+    ):
+        derivative(S, S, "free")
+    for other, place in (
+        (np.eye(2), r"S\[0, 0\] is 1\.0"),
+        (2 * S, r"S\[0, 0\] is 2\*S_11"),
+        ([[S[0, 0], "b"], ["b", S[1, 1]]], r"S\[0, 1\] is 'b'"),
+        (None, "S is None"),
+        ("S", "S is 'S'"),
+    ):
+        with pytest.raises(TypeError, match=f"^S must be symbols, .* but {place}"):
+            derivative(S[0, 0] ** 2, other, "free")
+    L = symbols("lower_triangular", "L", 2)  # with a zero, which is no symbol
+    assert derivative(L[1, 0] ** 2, L).tolist() == [[0, 0], [2 * L[1, 0], 0]]

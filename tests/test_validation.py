@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import tracemalloc
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,41 @@ def test_the_message_says_what_was_found() -> None:
     ):
         with pytest.raises((TypeError, ValueError), match=words):
             as_real("S", value)
+
+
+def test_of_objects_the_first_that_is_no_number_is_shown_and_otherwise_the_remedy() -> None:
+    for value, words in (
+        ([[1.0, None]], r"^S must be an array of real numbers, not of objects: S\[0, 1\] is None$"),
+        (np.array([[2, 1], [1, "a"]], dtype=object), r"not of objects: S\[1, 1\] is 'a'$"),
+        (
+            [[Fraction(1, 2), 1]],
+            r"not of objects such as Fraction\(1, 2\); pass numpy.asarray\(S, dtype=float\)$",
+        ),
+        (np.eye(2).astype(object), r"not of objects such as 1\.0; pass numpy.asarray\(S, dtype=float\)$"),
+        ({"a": 1}, r"not {'a': 1}$"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            as_real("S", value)
+
+
+def test_a_vector_is_told_how_to_become_the_matrix_that_was_asked_for() -> None:
+    x = np.arange(3.0)
+    column, row = r"X\[:, None\] if it is 3 rows of one number", r"X\[None, :\] if it is one row"
+    for shape, words in (
+        ((None, None), f"; pass {column}, or {row}$"),
+        ((None, 1), f"; pass {column}$"),
+        ((3, None), f"; pass {column}$"),
+        ((None, 3), f"; pass {row}$"),
+        ((None, 2), r"its shape is \(3,\)$"),
+        ((2, 2), r"its shape is \(3,\)$"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            as_real("X", x, shape=shape)
+    for call in (mvnlib.fit_normal, lambda X: mvnlib.fit_mixture(X, 2, rng=draws())):
+        with pytest.raises(ValueError, match=f"^X must be a matrix .*{column}, or {row}$"):
+            call(x)
+    with pytest.raises(ValueError, match=f"; pass {column}$"):
+        mvnlib.logpdf(x, [0.0], [[1.0]])
 
 
 @pytest.mark.parametrize("check", ["as_square", "as_symmetric", "as_positive_definite"])
