@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import doctest
 import json
 import os
 import re
@@ -9,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -136,6 +139,56 @@ def test_the_installed_package_needs_only_numpy(bare: list[str], tmp_path: Path)
 def test_what_needs_more_says_what_to_install(bare: list[str], name: str, extra: str) -> None:
     code = f"import mvnlib\ntry:\n    mvnlib.{name}\nexcept ImportError as error:\n    print(error)"
     assert f"pip install 'mvnlib[{extra}]'" in run(*bare, code)
+
+
+def imported(module: str, seen: set[str]) -> set[str]:
+    """What a module of ours imports from elsewhere, at once or later, itself or by way of other modules of ours."""
+    if module in seen:
+        return set()
+    seen.add(module)
+    path = ROOT / "mvnlib" / f"{module or '__init__'}.py"
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            names = [f"mvnlib.{node.module}"] if node.module else [f"mvnlib.{a.name}" for a in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = (
+                [f"mvnlib.{a.name}" for a in node.names] if node.module == "mvnlib" else [str(node.module)]
+            )
+        else:
+            continue
+        for name in names:
+            if (ROOT / "mvnlib" / f"{name.partition('.')[2]}.py").exists() and name.startswith("mvnlib."):
+                found |= imported(name.partition(".")[2], seen)
+            elif not name.startswith("mvnlib"):
+                found.add(name.partition(".")[0])
+    return found - sys.stdlib_module_names - {"numpy"}
+
+
+@pytest.mark.parametrize("extra", mvnlib._LATER)
+def test_an_extra_installs_all_that_its_module_may_import(extra: str) -> None:
+    needed = imported(extra, set()) - {"tqdm"}  # a bar where there is one to be had
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = {re.split("[<>=]", wanted)[0] for wanted in project["optional-dependencies"][extra]}
+    along = {"traitlets", "IPython"} if "ipywidgets" in named else set()  # what ipywidgets brings
+    assert "sympy" in needed
+    assert needed <= named | along
+
+
+def test_the_public_names_are_what_is_listed() -> None:
+    listed = dir(mvnlib)
+    assert [name for name in listed if not name.startswith("__")] == sorted(mvnlib.__all__)
+    assert {"__version__", "__doc__", "__path__"} <= set(listed)
+    for name in mvnlib.__all__:
+        assert getattr(mvnlib, name) is not None
+
+
+def test_the_example_in_the_readme_says_what_happens() -> None:
+    failed, tried = doctest.testfile(str(ROOT / "README.md"), module_relative=False)
+    assert not failed
+    assert tried >= 8
 
 
 def test_the_version_is_stated_once() -> None:
