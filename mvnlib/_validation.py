@@ -274,16 +274,15 @@ def _as_numbers(name: str, value: Any, ndim: int | None, shape: Sequence[int | N
     """``value`` as an array of real numbers of some type, not empty, of the shape asked for."""
     if shape is not None:
         ndim = len(shape)
-    if np.ma.is_masked(value):
+    if _is_masked(value):
         raise ValueError(
             f"{name} has masked entries; drop or fill them first, for a mask cannot be differentiated"
         )
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise ValueError(
-            f"{name} is not a rectangular array of numbers: its rows differ in length"
-        ) from error
+        why = "its rows differ in length" if "inhomogeneous" in str(error) else str(error)
+        raise ValueError(f"{name} is not a rectangular array of numbers: {why}") from error
     if array.dtype.kind == "c":
         raise TypeError(f"{name} must be real, but its entries are complex ({array.dtype})")
     if array.dtype.kind not in "buif":
@@ -302,6 +301,13 @@ def _as_numbers(name: str, value: Any, ndim: int | None, shape: Sequence[int | N
     if array.size == 0:
         raise ValueError(f"{name} is empty: its shape is {array.shape}")
     return array
+
+
+def _is_masked(value: Any) -> bool:
+    """Whether an array, or one in a list, has masked entries: of a list NumPy reads what is under the masks."""
+    if isinstance(value, list | tuple):
+        return any(_is_masked(part) for part in value if not isinstance(part, float | int))
+    return isinstance(value, np.ma.MaskedArray) and bool(np.ma.is_masked(value))
 
 
 def _described(name: str, value: Any, array: NDArray[Any]) -> str:

@@ -7,6 +7,31 @@ from typing import Any
 
 import numpy as np
 
+
+class Unreadable:
+    """What looks like an array, until it is read: a file that is gone."""
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        raise ValueError("the file is gone")
+
+
+class Frame:
+    """A table of another library: not an array, but it gives one."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.array, dtype=dtype)
+
+
+class NoArithmetic(np.ndarray):
+    """A subclass of arrays with rules of its own for sums and products."""
+
+    def __array_ufunc__(self, *args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("computed with as it is")
+
+
 #: What is no array of finite real numbers at all, whatever the shape wanted: (value, error) by name.
 NOT_REAL: dict[str, tuple[Any, type[Exception]]] = {
     "NaN": ([[1.0, np.nan], [np.nan, 1.0]], ValueError),
@@ -16,6 +41,12 @@ NOT_REAL: dict[str, tuple[Any, type[Exception]]] = {
     "empty": (np.zeros((0, 0)), ValueError),
     "ragged": ([[1.0, 0.0], [0.0]], ValueError),
     "masked": (np.ma.array(np.eye(2), mask=[[True, False], [False, False]]), ValueError),
+    "rows of which one is masked": (
+        [np.ma.array([1.0, 0.0], mask=[False, True]), np.array([0.0, 1.0])],
+        ValueError,
+    ),
+    "masked numbers": ([[1.0, 0.0], (0.0, np.ma.masked)], ValueError),
+    "cannot be read": (Unreadable(), ValueError),
     "complex": (np.eye(2) * 1j, TypeError),
     "complex with no imaginary part": (np.eye(2) + 0j, TypeError),
     "strings": ([["1", "0"], ["0", "1"]], TypeError),
@@ -73,4 +104,8 @@ def disguises(array: np.ndarray) -> dict[str, Any]:
         "read-only": frozen,
         "masked nowhere": np.ma.array(array),
         "swapped bytes": array.astype(array.dtype.newbyteorder()),
+        "a table": Frame(array.copy()),
+        "a subclass": array.copy().view(NoArithmetic),
+        "rows": list(array.copy()),
+        "a memoryview": memoryview(array.copy()),
     }

@@ -60,6 +60,7 @@ def test_the_message_says_what_was_found() -> None:
         ([[1], [1, 2]], "S is not a rectangular array of numbers: its rows differ in length"),
         (np.zeros((0, 3)), r"S is empty: its shape is \(0, 3\)"),
         (np.ma.array([1.0], mask=True), "S has masked entries; drop or fill them first"),
+        (NOT_REAL["cannot be read"][0], "S is not a rectangular array of numbers: the file is gone"),
     ):
         with pytest.raises((TypeError, ValueError), match=words):
             as_real("S", value)
