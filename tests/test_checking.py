@@ -270,6 +270,45 @@ def test_the_message_names_the_entry_that_is_off():
     assert "the diagonal entries" in check_gradient(np.trace, 3 * np.eye(3), S).message
 
 
+def test_what_is_wrong_is_counted_in_vectors_and_rectangles_too():
+    x = np.array([0.5, -1.0, 2.0])
+    one_wrong = check_gradient(lambda x: x @ x, [1.0, -2.0, 5.0], x)
+    assert "1 of 3 entries disagrees, most of all entry [2]" in one_wrong.message
+    A = np.arange(6.0).reshape(2, 3)
+    wrong = A.copy()
+    wrong[0, 1] = -1.0
+    assert (
+        "1 of 6 entries disagrees, most of all entry [0, 1]"
+        in check_gradient(lambda X: (A * X).sum(), wrong, A).message
+    )
+    assert "table: the entry disagrees" in check_gradient(np.sin, 0.0, 1.0).message
+
+
+@pytest.mark.parametrize("d", [2, 3])
+def test_entries_on_and_off_the_diagonal_are_told_apart_in_matrix_valued_functions(d):
+    S = point(d, 1)
+    P = inv(S)
+    right = -np.einsum("ki,jl->ijkl", P, P)
+    on_diagonal = np.eye(d, dtype=bool)[:, :, None, None]
+    below = np.tri(d, k=-1, dtype=bool)[:, :, None, None]
+    for wrong, mistake in (
+        (np.where(on_diagonal, 0.0, right), "diagonal_dropped"),
+        (np.where(on_diagonal, right, 0.0), "diagonal_only"),
+        (np.where(on_diagonal, 2 * right, right), "diagonal_doubled"),
+        (np.where(on_diagonal, right, 2 * right), "off_diagonal_doubled"),
+        (np.where(on_diagonal, right, right / 2), "off_diagonal_halved"),
+        (np.where(on_diagonal, right, np.where(below, 2 * right, 0.0)), "one_triangle"),
+    ):
+        assert check_gradient(inv, wrong, S).mistake == mistake
+
+
+def test_a_wrong_gradient_whose_squares_are_no_floats_is_wrong_all_the_same():
+    S = point(3, 0)
+    tiny = check_gradient(lambda S: 1e-200 * np.linalg.slogdet(S)[1], 5e-200 * inv(S), S)
+    assert not tiny.correct
+    assert "the ratio is 5 for all of these" in tiny.message
+
+
 def test_a_function_that_reads_one_triangle_is_said_to():
     f, gradient = by_cholesky(3)
     S = point(3, 0)
@@ -467,6 +506,9 @@ def test_lines_that_follow_make_a_table():
     assert table.rows[0][1] == 0
     assert all(0 <= difference < 1e-13 for _, difference in table.rows)
     assert table.points == 10
+    sizes = []
+    check_steps(lambda x: sizes.append(len(x)) or x, lambda x: x, where=vector)
+    assert set(sizes) == {2, 3}
     assert "in indices" in repr(table)
     page = table._repr_html_()
     assert "<caption>" in page
@@ -535,7 +577,11 @@ def test_lines_must_agree_in_shape_and_be_finite_numbers():
         check_steps(lambda x: x, lambda x: x[:, None], where=vector)
     with pytest.raises(StepError, match="shape"):
         check_steps(lambda x: x @ x, lambda x: np.array([x @ x]), where=vector)
-    for lines in ((lambda x: x, lambda x: x * np.nan), (lambda x: x * np.inf, lambda x: x * np.inf)):
+    for lines in (
+        (lambda x: x, lambda x: x * np.nan),
+        (lambda x: x * np.inf, lambda x: x * np.inf),
+        (lambda x: x, lambda x: np.append(x[:-1], np.nan)),
+    ):
         with np.errstate(invalid="ignore"), pytest.raises(StepError, match="not finite"):
             check_steps(*lines, where=vector)
     with pytest.raises(StepError, match="real numbers"):
@@ -568,10 +614,11 @@ def test_bad_derivations_are_refused():
         check_steps(lambda x: x, lambda x, y: x, where={"x": vector, "z": vector})
     with pytest.raises(ValueError, match="where has only"):
         check_steps(lambda a, b: a, lambda a: a, where=vector)
+    with pytest.raises(ValueError, match="d is empty"):
+        check_steps(lambda x: x, lambda x: x, where=vector, d=())
     for options, error in [
         ({"d": 0}, ValueError),
         ({"d": 2.5}, TypeError),
-        ({"d": ()}, ValueError),
         ({"points": 0}, ValueError),
         ({"rtol": 0.0}, ValueError),
     ]:
