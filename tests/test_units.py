@@ -5,6 +5,7 @@ Where the result itself is no float, that is said; in between there are no wrong
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -503,17 +504,20 @@ def test_the_smallest_and_the_largest_factor_a_float_can_hold_are_taken() -> Non
         loglik_and_gradient_factor([[0.0]], [0.0], [[5e-324]])
 
 
-def test_a_tiny_asymmetry_in_large_units_is_seen_beside_larger_entries() -> None:
-    """Entries of 1e-20 are no rounding of one of 1e20, if their coordinates vary as little."""
-    S = np.diag([1e20, 1e-20, 1e-20])
-    S[1, 2] = 0.5e-20
+@pytest.mark.parametrize("small", [1e-20, 1e20])
+def test_an_asymmetry_between_coordinates_alike_is_seen_beside_one_of_other_units(small: float) -> None:
+    """Entries of 1e-20 are no rounding of one of 1e20, if their coordinates vary as little; nor those of 1e20
+    where a coordinate varies so little that its entry counts for more in too small a unit."""
+    variances = np.array([1 / small, small, small])
+    S = np.diag(variances)
+    S[1, 2] = small / 2
     for call in (
         lambda: logpdf(np.zeros((1, 3)), np.zeros(3), S),
-        lambda: loglik_hessian(np.zeros((1, 3)), np.zeros(3), np.diag(S.diagonal()), np.zeros(3), S),
-        lambda: fisher_information_product(np.diag(S.diagonal()), np.zeros(3), S),
-        lambda: cholesky_differential(np.diag([1e10, 1e-10, 1e-10]), S),
+        lambda: loglik_hessian(np.zeros((1, 3)), np.zeros(3), np.diag(variances), np.zeros(3), S),
+        lambda: fisher_information_product(np.diag(variances), np.zeros(3), S),
+        lambda: cholesky_differential(np.diag(np.sqrt(variances)), S),
     ):
-        with pytest.raises(ValueError, match=r"\[1, 2\] = 5e-21 and .*\[2, 1\] = 0"):
+        with pytest.raises(ValueError, match=rf"\[1, 2\] = {re.escape(repr(small / 2))} and .*\[2, 1\] = 0"):
             call()
 
 
