@@ -43,7 +43,8 @@ class Verdict:
         Every convention in which it is right at this point.
     max_error : float
         Largest difference from the table of the claimed convention, relative to that table's largest entry
-        (absolute if that is zero), the coordinates being counted in units in which the variances are alike.
+        (absolute if that is zero, as far as differences can tell), the coordinates being counted in units in
+        which the variances are alike.
     message : str
         The same in words: which entries disagree, by what ratio, what mistake it looks like, in which
         convention it would be right.
@@ -92,6 +93,11 @@ class _Referee:
         return np.asarray(np.abs(candidate - self.table) <= self.tolerance)
 
     @property
+    def is_zero(self) -> bool:
+        """Whether the table cannot be told from zero."""
+        return bool(self.accepts(np.zeros_like(self.table)).all())
+
+    @property
     def blur(self) -> float:
         """The largest tolerance relative to the largest entry."""
         size = self.size(self.table)
@@ -102,7 +108,7 @@ class _Referee:
         return float(np.abs(table * self.units).max())
 
     def error(self, candidate: Array) -> float:
-        return self.size(candidate - self.table) / (self.size(self.table) or 1.0)
+        return self.size(candidate - self.table) / (1.0 if self.is_zero else self.size(self.table))
 
 
 @quiet_around_functions
@@ -198,7 +204,7 @@ def check_gradient(
         notes = [*notes, broken]
     conventions = tuple(name for name in CONVENTIONS if right.get(name))
     correct, error = right[convention], referee.error(claimed)
-    if referee.blur > 1e-4:
+    if referee.blur > 1e-4 and not referee.is_zero:
         notes = [
             *notes,
             f"The differences themselves are uncertain by {referee.blur:.1g} of the largest entry.",
@@ -207,7 +213,10 @@ def check_gradient(
     mistake = None
     if correct:
         message = [
-            f"Right as the {convention} table: the largest difference is {error:.1g} of the largest entry, "
+            f"Right as the {convention} table: it is 0 as far as differences can tell, to about "
+            f"{referee.size(referee.tolerance):.1g}."
+            if referee.is_zero
+            else f"Right as the {convention} table: the largest difference is {error:.1g} of the largest entry, "
             "within the error of the differences."
         ]
         if others:
@@ -365,9 +374,8 @@ def _complaints(claimed: Array, referee: _Referee, convention: str, S: Array) ->
     index = ", ".join(str(int(i)) for i in worst)
     mine, theirs = float(claimed[worst]), float(referee.table[worst])
     text = f"Wrong as the {convention} table: {_which(wrong, S)} disagree{'s' if wrong.sum() == 1 else ''}, "
-    text += (
-        f"most of all entry [{index}], where the candidate has {mine:.6g} and differences give {theirs:.6g}"
-    )
+    text += f"most of all entry [{index}], where " if wrong.size > 1 else ""
+    text += f"the candidate has {mine:.6g} and differences give {theirs:.6g}"
     if abs(theirs) <= referee.tolerance[worst]:
         return [text + " (that is, 0)."]
     if not claimed.any():

@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 
 from mvnlib.checking import MISTAKES, StepError, Verdict, check_gradient, check_steps
 from mvnlib.conventions import CONVENTIONS, convert_gradient
-from mvnlib.normal import loglik_gradient
+from mvnlib.normal import fit_normal, loglik, loglik_gradient
 from mvnlib.ops import logdet
 from mvnlib.spaces import positive_definite, vector
 
@@ -411,6 +411,26 @@ def test_a_verdict_says_when_the_differences_can_hardly_tell():
     verdict = check_gradient(lambda x: np.float32(x @ x), lambda x: 2 * x, [1.0, 2.0])
     assert "uncertain by" in verdict.message
     assert "uncertain by" not in check_gradient(lambda x: x @ x, lambda x: 2 * x, [1.0, 2.0]).message
+
+
+def test_of_a_gradient_that_is_zero_the_error_is_not_a_share_of_rounding():
+    X = np.random.default_rng(0).standard_normal((50, 3))
+    mu, Sigma = fit_normal(X)
+    for candidate in (loglik_gradient(X, mu, Sigma)[1], np.zeros((3, 3))):
+        verdict = check_gradient(lambda S: loglik(X, mu, S), candidate, Sigma, "frobenius")
+        assert verdict.correct
+        assert verdict.max_error < 1e-8
+        assert "it is 0 as far as differences can tell" in verdict.message
+        assert "uncertain" not in verdict.message
+    wrong = check_gradient(lambda S: loglik(X, mu, S), np.full((3, 3), 1e-3), Sigma, "frobenius")
+    assert not wrong.correct
+    assert wrong.max_error == pytest.approx(1e-3, rel=0.5)
+
+
+def test_of_a_number_no_entry_is_named():
+    message = check_gradient(np.sin, 0.77, 1.0).message
+    assert "the entry disagrees, the candidate has 0.77 and differences give 0.540302" in message
+    assert "[]" not in message
 
 
 def test_a_badly_conditioned_function_is_judged_by_the_complex_step():
