@@ -345,6 +345,21 @@ def test_what_has_lost_digits_is_found_once_more_in_every_form() -> None:
         assert_close(covariances[0, 0, 0], X[:, 0].var(), rounding())
 
 
+@pytest.mark.parametrize("form", [Natural, Whitened, Centred])
+def test_of_a_component_without_rows_all_moments_are_zero(form: Any) -> None:
+    """One that no row can see, in each form, and one without weight."""
+    X, (_, means, covariances) = apart(20, 2, 2, 3, 1.0)
+    means[1] += 100.0
+    with np.errstate(all="ignore"):
+        _, _, moments = by(form, X, (np.array([0.5, 0.5]), means, covariances))
+    weightless = MixtureStatistics.from_data(X, [1.0, 0.0], means, covariances).moments
+    for found in (moments, moments + moments, weightless, weightless + weightless):
+        assert found.counts[0] > 0
+        assert found.counts[1] == 0
+        for part in (found.shifts, found.rests, found.covariances):
+            assert not part[1].any()
+
+
 # Shares near nothing
 
 
