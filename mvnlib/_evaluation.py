@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._validation import Array, probing
+from ._validation import Array, as_given, probing
 
 EPS = float(np.finfo(float).eps)
 REMEDY = "Where the step has left the domain of f, pass a smaller step"
@@ -34,7 +34,7 @@ class Evaluation:
         if not callable(f):
             raise TypeError(f"f must be a function, not {f!r}")
         self.f = f
-        at = _checked(f(S.copy()), "S", "biuf")
+        at = checked(f(S.copy()), "S")
         self.eps = max(float(np.finfo(at.dtype).eps), EPS)
         self.at: Array = at.astype(float)
         self.hint = SYMMETRIC_HINT if S.ndim == 2 and S.shape[0] == S.shape[1] else ""
@@ -47,7 +47,7 @@ class Evaluation:
             return self._one_by_one(points, describe)
         cause: Exception | None = None
         try:
-            values = np.asarray(self.f(points.copy()))
+            values = as_given(self.f(points.copy()))
         except Exception as error:
             reason, cause = f"f raised {type(error).__name__}: {error}", error
         else:
@@ -70,7 +70,7 @@ class Evaluation:
                 kind = np.linalg.LinAlgError if isinstance(error, np.linalg.LinAlgError) else ValueError
                 what = f"f raised {type(error).__name__} at {describe(k)}: {error}"
                 raise kind(f"{what.rstrip('.')}. {REMEDY}{self.hint}") from error
-            array = _checked(value, describe(k), _kinds(points))
+            array = checked(value, describe(k), _kinds(points))
             if array.shape != self.at.shape:
                 raise ValueError(
                     f"f must return one shape, but it is {self.at.shape} at S, {array.shape} at {describe(k)}"
@@ -85,7 +85,7 @@ class Evaluation:
         points = np.multiply.outer(1 - np.arange(count) / (4 * count), np.ones_like(S) if zero else S)
         try:
             with probing():
-                values = np.asarray(self.f(points.copy()))
+                values = as_given(self.f(points.copy()))
                 if values.shape != (count, *self.at.shape) or values.dtype.kind not in "biuf":
                     return False
                 ends = self.f(points[0].copy()) if zero else self.at, self.f(points[-1].copy())
@@ -100,15 +100,18 @@ def _kinds(points: NDArray[Any]) -> str:
     return "biufc" if points.dtype.kind == "c" else "biuf"
 
 
-def _checked(value: Any, place: str, kinds: str) -> NDArray[Any]:
+def checked(value: Any, place: str, kinds: str = "biuf") -> NDArray[Any]:
+    """The value of f at a place as an array of finite numbers."""
     try:
-        array = np.asarray(value)
+        array = as_given(value)
     except ValueError as error:
         raise TypeError(f"f must return a number or an array, not {value!r} at {place}") from error
     if array.dtype.kind == "c" and "c" not in kinds:
         raise TypeError(f"f must be real at a real point, but at {place} it is complex: {array[()]}")
     if array.dtype.kind not in kinds:
         raise TypeError(f"f must return a number or an array of numbers, not {value!r} at {place}")
+    if array.size == 0:
+        raise ValueError(f"f must have a value, but at {place} it is empty: its shape is {array.shape}")
     if array.dtype.kind in "biu":
         array = array.astype(float)
     if not np.isfinite(array).all():

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsFloat
 
 import numpy as np
 
@@ -46,9 +46,16 @@ class Target:
 
     def value(self, theta: Array) -> float:
         try:
-            value = float(self.log_density(theta.copy()))
+            given = self.log_density(theta.copy())
         except (ValueError, ArithmeticError):  # LinAlgError is a ValueError; math.log raises one too
             return -np.inf
+        if given is np.ma.masked or np.iscomplexobj(
+            given
+        ):  # what numpy.ma and emath have outside of a domain
+            return -np.inf
+        if np.ndim(given) or not isinstance(given, SupportsFloat):
+            raise TypeError(f"log_density must be a number, but at {theta} it is {given!r}")
+        value = float(given)
         if value == np.inf:
             raise _no_mode(theta, "it is infinite")
         return -np.inf if np.isnan(value) else value

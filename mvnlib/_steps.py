@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ._validation import Array, as_dimension, as_positive, one_of, quiet_around_functions
+from ._validation import Array, as_dimension, as_given, as_positive, one_of, quiet_around_functions
 from .spaces import SPACES, Space
 
 Line = Callable[..., Any] | tuple[str, Callable[..., Any]]
@@ -186,7 +186,7 @@ class _Bound:
     def _value(self, arguments: dict[str, Array]) -> Array:
         try:
             found = self.function(**arguments) if self.by_name else self.function(*arguments.values())
-            value = np.asarray(found)
+            value = as_given(found)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             raise StepError(f"{self.label} could not be evaluated: {reason}") from error

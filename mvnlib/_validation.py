@@ -94,6 +94,14 @@ def as_real(
     return array
 
 
+def as_given(value: Any) -> NDArray[Any]:
+    """What a function gave as an array of whatever type, with NaN where it is masked."""
+    if not _is_masked(value):
+        return np.asarray(value)
+    values = np.ma.array(value, dtype=np.result_type(value, np.float64))
+    return np.asarray(values.filled(np.nan))
+
+
 def as_rows(name: str, value: Any, d: int | None = None) -> NDArray[Any]:
     """Return ``value`` as a matrix (n, d) of real numbers, in its own type and not yet known to be finite.
 
@@ -289,7 +297,7 @@ def _as_numbers(name: str, value: Any, ndim: int | None, shape: Sequence[int | N
         raise TypeError(f"{name} must be an array of real numbers, not {_described(name, value, array)}")
     if ndim is not None and array.ndim != ndim:
         raise ValueError(
-            f"{name} must be {_DIMENSIONS[ndim]}{_shape_hint(shape)}, but its shape is {array.shape}"
+            f"{name} must be {_DIMENSIONS.get(ndim, 'an array')}{_shape_hint(shape)}, but its shape is {array.shape}"
             f"{_as_a_matrix(name, array, shape)}"
         )
     if (

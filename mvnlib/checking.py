@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._evaluation import checked
 from ._mistakes import MISTAKES, Mistake, recognise
 from ._quotients import scale
 from ._steps import StepError, Steps, check_steps
@@ -188,7 +189,7 @@ def check_gradient(
         )
     if symmetric:
         S = S / 2 + S.T / 2
-    shape = S.shape + np.shape(f(S.copy()))
+    shape = S.shape + checked(f(S.copy()), "S").shape
     claimed = as_real("candidate", candidate(S.copy()) if callable(candidate) else candidate, shape=shape)
 
     referees, notes, literal = _referees(f, S, symmetric)

@@ -816,3 +816,15 @@ def test_right_tables_are_accepted_at_any_condition_number(condition):
         for convention in ("entrywise", "free"):
             verdict = check_gradient(f, convert_gradient(G, "entrywise", convention), S, convention)
             assert verdict.correct, verdict.message
+
+
+def test_a_table_of_a_matrix_valued_function_that_is_too_small_is_refused_with_both_shapes():
+    with pytest.raises(
+        ValueError, match=r"candidate must be an array of shape \(2, 2, 2, 2\), but its shape is"
+    ):
+        check_gradient(np.linalg.inv, np.eye(2), np.eye(2))
+
+
+def test_a_line_whose_value_is_masked_has_none():
+    with pytest.raises(StepError, match="line 1 is not finite: nan"):
+        check_steps(lambda S: np.ma.masked, lambda S: 0.0, where="symmetric")

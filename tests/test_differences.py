@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from mvnlib.checking import check_gradient
 from mvnlib.conventions import CONVENTIONS, convert_gradient, pair
 from mvnlib.differences import SCHEMES, default_step, fd_differential, fd_gradient, step_sweep
 
@@ -696,3 +697,49 @@ def test_two_threads_leave_the_filters_of_warnings_as_they_were(scheme):
     begun.wait(10)
     fd_gradient(of_two, np.eye(2), scheme=scheme)
     assert warnings.filters == before
+
+
+#: What a function may return that is no value: the return value, and what is said of it.
+NO_VALUES = {
+    "None": (None, TypeError, "f must return a number or an array of numbers, not None at S"),
+    "a string": ("5", TypeError, "not '5' at S"),
+    "a list of lists of unlike lengths": (
+        [[1], [1, 2]],
+        TypeError,
+        "f must return a number or an array, not",
+    ),
+    "objects": (np.array([1.0], dtype=object), TypeError, "f must return"),
+    "nothing": (np.zeros((0, 2)), ValueError, r"f must have a value, but at S it is empty: .* \(0, 2\)"),
+    "masked": (np.ma.masked, ValueError, "f must be finite, but at S it is nan"),
+    "a masked entry": (np.ma.array([1, 2], mask=[True, False]), ValueError, r"at S it is \[nan +2\.\]"),
+    "not a number": (np.nan, ValueError, "f must be finite, but at S it is nan"),
+    "complex": (1.0 + 0j, TypeError, "f must be real at a real point"),
+}
+
+
+@pytest.mark.parametrize("case", NO_VALUES)
+def test_what_is_no_value_of_f_is_said_wherever_f_is_given(case):
+    value, error, words = NO_VALUES[case]
+
+    def f(S):
+        return value
+
+    for call in (
+        *(lambda scheme=scheme: fd_gradient(f, np.eye(2), scheme=scheme) for scheme in SCHEMES),
+        lambda: fd_differential(f, np.eye(2), np.eye(2)),
+        lambda: step_sweep(f, np.eye(2), np.eye(2)),
+        lambda: check_gradient(f, np.eye(2), np.eye(2)),
+    ):
+        with pytest.raises(error, match=words):
+            call()
+
+
+def test_what_is_masked_of_a_stack_is_no_value_either():
+    """numpy.ma.log masks what is outside of its domain, and under the mask leaves what it was given."""
+
+    def f(S):
+        return np.ma.log(S).sum(axis=(-2, -1))
+
+    assert_allclose(fd_gradient(f, np.full((2, 2), 0.5)), 2.0, rtol=1e-9)
+    with pytest.raises(ValueError, match=r"f must be finite, but at S with .* it is nan"):
+        fd_gradient(lambda S: np.ma.log(S)[..., 0, 0], np.full((2, 2), 0.5), step=0.75)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
@@ -885,3 +886,16 @@ def test_logpdf_at_the_mode_of_an_approximation_is_minus_its_log_volume() -> Non
     found = laplace(f, np.zeros(3))
     peak = logpdf(found.mode[None], found.mode, found.covariance)[0]
     assert abs(f(found.mode) - found.log_normaliser - peak) < 1e-9
+
+
+@pytest.mark.parametrize("log", [np.log, np.emath.log, np.ma.log, math.log])
+def test_outside_of_its_domain_a_log_density_may_be_whatever_a_logarithm_is_there(log: Any) -> None:
+    """NaN, complex, masked or an error: each is a density of zero."""
+    found = laplace(lambda t: 10 * log(t[0]) - t[0], [500.0])
+    assert abs(found.mode[0] - 10) <= 1e-6
+
+
+@pytest.mark.parametrize("value", [None, "1", [1.0], np.ones(1)])
+def test_what_is_no_number_away_from_the_start_is_named(value: Any) -> None:
+    with pytest.raises(TypeError, match=r"^log_density must be a number, but at \["):
+        laplace(lambda t: -1.0 if t[0] == 1 else value, [1.0])
