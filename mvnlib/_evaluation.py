@@ -75,7 +75,7 @@ class Evaluation:
                 raise ValueError(
                     f"f must return one shape, but it is {self.at.shape} at S, {array.shape} at {describe(k)}"
                 )
-            values.append(array)
+            values.append(array.copy())  # f may return one array again and again, with other values in it
         return np.stack(values)
 
     def _takes_stacks(self, S: Array) -> bool:

@@ -81,11 +81,11 @@ class At:
     def __post_init__(self) -> None:
         self.here = {**self.params, self.subject.wrt: self.point}
         self.f = self.subject.along(self.here)
-        self.value = _finite(np.asarray(self.f(self.point), dtype=float), "the function")
+        self.value = _finite(np.array(self.f(self.point.copy()), dtype=float), "the function")
         self.formula = None
         if self.subject.table is not None:
             E = self.direction(self.index)
-            table = np.asarray(self.subject.table(self.here, self.convention, E), dtype=float)
+            table = np.array(self.subject.table(self.here, self.convention, E), dtype=float)
             self.formula = _finite(table, "the formula")
 
     def direction(self, index: tuple[int, ...]) -> Array:
@@ -216,7 +216,7 @@ def _subject_of_entry(
 
 def _claimed(candidate: Any, point: Array, f: Callable[[Any], Any], wrt: str) -> Callable[..., Any]:
     """The reader's table, as it stands in every convention."""
-    shape = np.shape(f(point)) or point.shape
+    shape = np.shape(f(point.copy())) or point.shape
     if not callable(candidate):
         fixed = as_real("candidate", candidate, shape=shape)
         return lambda here, convention, E: fixed

@@ -317,7 +317,7 @@ def _one_triangle(f: Callable[..., Any], S: Array) -> str:
     for triangle, ignored in (("lower", np.triu(noise, 1)), ("upper", np.tril(noise, -1))):
         try:
             with probing():
-                if all(np.array_equal(f(at + ignored), f(at.copy())) for at in (S, near)):
+                if all(np.array_equal(np.array(f(at + ignored)), f(at.copy())) for at in (S, near)):
                     return triangle
         except Exception:
             return ""

@@ -743,3 +743,17 @@ def test_what_is_masked_of_a_stack_is_no_value_either():
     assert_allclose(fd_gradient(f, np.full((2, 2), 0.5)), 2.0, rtol=1e-9)
     with pytest.raises(ValueError, match=r"f must be finite, but at S with .* it is nan"):
         fd_gradient(lambda S: np.ma.log(S)[..., 0, 0], np.full((2, 2), 0.5), step=0.75)
+
+
+def test_a_function_may_return_the_same_array_with_other_values_every_time():
+    out = np.empty((2, 2))
+
+    def square(S):
+        return np.matmul(S, S, out=out)
+
+    S = np.array([[2.0, 1.0], [1.0, 3.0]])
+    exact = np.einsum("ki,jl->ijkl", np.eye(2), S) + np.einsum("jl,ki->ijkl", np.eye(2), S)
+    for scheme in ("forward", "central", "richardson"):
+        assert_allclose(fd_gradient(square, S, scheme=scheme), exact, atol=1e-6)
+    assert_allclose(fd_differential(square, S, S), 2 * S @ S, rtol=1e-8)
+    assert check_gradient(square, exact, S).conventions == ("entrywise",)

@@ -496,3 +496,21 @@ def test_the_page_of_a_segment_has_its_figure_and_functions():
     assert page_state(widget)["functions"].startswith("({density:({value(v)")
     five = np.random.default_rng(0).normal(size=(20, 5))
     assert "live in Jupyter" in explore_segment(five).static_html()
+
+
+def test_what_a_function_does_to_its_argument_changes_no_number():
+    def spoilt(f):
+        def g(S):
+            value = f(S)
+            S[...] = 0
+            return value
+
+        return g
+
+    def cofactors(S):
+        return np.linalg.det(S) * np.linalg.inv(S).T
+
+    S = np.array([[2.0, 1.0], [1.0, 3.0]])
+    found = explore(spoilt(np.linalg.det), spoilt(cofactors), at=S)
+    assert found.result == explore(np.linalg.det, cofactors, at=S).result
+    assert found.point == S.tolist()
