@@ -70,7 +70,7 @@ class Evaluation:
                 kind = np.linalg.LinAlgError if isinstance(error, np.linalg.LinAlgError) else ValueError
                 what = f"f raised {type(error).__name__} at {describe(k)}: {error}"
                 raise kind(f"{what.rstrip('.')}. {REMEDY}{self.hint}") from error
-            array = checked(value, describe(k), _kinds(points))
+            array = checked(value, describe(k), _kinds(points), f". {REMEDY}")
             if array.shape != self.at.shape:
                 raise ValueError(
                     f"f must return one shape, but it is {self.at.shape} at S, {array.shape} at {describe(k)}"
@@ -100,7 +100,7 @@ def _kinds(points: NDArray[Any]) -> str:
     return "biufc" if points.dtype.kind == "c" else "biuf"
 
 
-def checked(value: Any, place: str, kinds: str = "biuf") -> NDArray[Any]:
+def checked(value: Any, place: str, kinds: str = "biuf", remedy: str = "") -> NDArray[Any]:
     """The value of f at a place as an array of finite numbers."""
     try:
         array = as_given(value)
@@ -115,6 +115,5 @@ def checked(value: Any, place: str, kinds: str = "biuf") -> NDArray[Any]:
     if array.dtype.kind in "biu":
         array = array.astype(float)
     if not np.isfinite(array).all():
-        remedy = "" if place == "S" else f". {REMEDY}"
         raise ValueError(f"f must be finite, but at {place} it is {array[()]}{remedy}")
     return array

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mvnlib._evaluation import checked
 from mvnlib._validation import Array, as_positive_definite, as_real, as_symmetric, one_of
 from mvnlib.conventions import CONVENTIONS
 from mvnlib.differences import default_step, fd_gradient, step_sweep
@@ -81,12 +82,12 @@ class At:
     def __post_init__(self) -> None:
         self.here = {**self.params, self.subject.wrt: self.point}
         self.f = self.subject.along(self.here)
-        self.value = _finite(np.array(self.f(self.point.copy()), dtype=float), "the function")
+        self.value = np.array(checked(self.f(self.point.copy()), f"this {self.subject.wrt}"), dtype=float)
         self.formula = None
         if self.subject.table is not None:
             E = self.direction(self.index)
             table = np.array(self.subject.table(self.here, self.convention, E), dtype=float)
-            self.formula = _finite(table, "the formula")
+            self.formula = as_real("the formula", table)
 
     def direction(self, index: tuple[int, ...]) -> Array:
         """What moves with an entry in the convention."""
@@ -216,7 +217,7 @@ def _subject_of_entry(
 
 def _claimed(candidate: Any, point: Array, f: Callable[[Any], Any], wrt: str) -> Callable[..., Any]:
     """The reader's table, as it stands in every convention."""
-    shape = np.shape(f(point.copy())) or point.shape
+    shape = checked(f(point.copy()), f"this {wrt}").shape or point.shape
     if not callable(candidate):
         fixed = as_real("candidate", candidate, shape=shape)
         return lambda here, convention, E: fixed
@@ -229,6 +230,8 @@ def _narrowed(name: str, point: Array, space: Space | str | None, own: Space) ->
     if isinstance(space, str):
         return SPACES[one_of("space", space, list(SPACES))]
     if space is not None:
+        if not isinstance(space, Space):
+            raise TypeError(f"space must be a space or the name of one, not {space!r}")
         return space
     if name == "L" or own.shape != ("d", "d"):  # the letter of a factor, whose symmetry would be an accident
         return own
@@ -272,12 +275,6 @@ def _example(name: str, space: Space, sides: Mapping[str, int]) -> Array:
         examples.insert(0, 0.5**gap + np.diag(np.linspace(1, 0, shape[0])))
     examples.append(space.draw(rng, sides["d"]))
     return np.asarray(next(example for example in examples if space.contains(example)))
-
-
-def _finite(array: Array, what: str) -> Array:
-    if not np.isfinite(array).all():
-        raise ValueError(f"{what} is not finite at this point")
-    return array
 
 
 def plain(value: Any) -> Any:

@@ -15,6 +15,12 @@ from mvnlib._front import module, style
 _NUMERICAL = (ValueError, ArithmeticError)
 
 
+class Given(traitlets.Any):  # type: ignore[misc]
+    """A trait of any kind but None, which would pass unchecked."""
+
+    allow_none = False
+
+
 class Refusal(traitlets.TraitError, ValueError):  # type: ignore[misc]
     """A value that a trait cannot take: nothing has changed."""
 
@@ -28,7 +34,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
     kind = traitlets.Unicode().tag(sync=True)
     name = traitlets.Unicode().tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
-    point = traitlets.Any().tag(sync=True)
+    point = Given().tag(sync=True)
     start = traitlets.Dict().tag(sync=True)
     result = traitlets.Dict().tag(sync=True)
     problem = traitlets.Unicode().tag(sync=True)
@@ -82,8 +88,10 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
             return
         try:
             outcome = self._compute({change.name})
-        except _NUMERICAL as error:
+        except Exception as error:
             setattr(self, change.name, self._settled[change.name])
+            if not isinstance(error, _NUMERICAL):
+                raise
             self.problem = str(error)
         else:
             self._settle(outcome | {"problem": ""})

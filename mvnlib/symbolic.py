@@ -127,6 +127,11 @@ def _require_own_symbols(f: Any, S: Any) -> None:
         )
     if not isinstance(f, sympy.Expr):
         raise TypeError(f"f must be a SymPy expression in the symbols of S, not {f!r}")
+    if not f.is_commutative or f.has(sympy.MatrixExpr):
+        raise TypeError(
+            f"f must be a scalar in the entries of S, which commute, not {f}: of matrix symbols SymPy takes "
+            "derivatives to be zero"
+        )
     for where, entry in np.ndenumerate(S):
         if not (isinstance(entry, sympy.Symbol) or entry == 0):
             place = f"S[{', '.join(map(str, where))}]" if where else "S"
@@ -617,7 +622,7 @@ def _untied(identity: Identity) -> Space | None:
 def _identity(identity: Identity | str) -> Identity:
     if isinstance(identity, Identity):
         return identity
-    if identity not in TABLE:
+    if not isinstance(identity, str) or identity not in TABLE:
         raise KeyError(f"no identity {identity!r} in the table; it has {', '.join(TABLE)}")
     return TABLE[identity]
 

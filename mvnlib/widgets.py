@@ -15,8 +15,8 @@ import traitlets
 
 from mvnlib import _static_figure as static
 from mvnlib._explored import At, Subject, index_of, plain, relative_error, subject_of
-from mvnlib._live import Live
-from mvnlib._validation import Array, as_number, as_positive, as_positive_definite, as_real, one_of
+from mvnlib._live import Given, Live
+from mvnlib._validation import Array, as_number, as_positive, as_positive_definite, as_real, one_of, quiet
 from mvnlib.differences import SCHEMES, default_step
 from mvnlib.identities import Identity
 from mvnlib.mixture import em_step, mixture_loglik, responsibilities
@@ -64,7 +64,7 @@ class Explorer(Live):
     spaces = traitlets.Dict().tag(sync=True)
     conventions = traitlets.List(traitlets.Unicode()).tag(sync=True)
     candidate = traitlets.Bool().tag(sync=True)
-    params = traitlets.Any().tag(sync=True)
+    params = Given().tag(sync=True)
     convention = traitlets.Unicode().tag(sync=True)
     scheme = traitlets.Unicode().tag(sync=True)
     step = traitlets.Float().tag(sync=True)
@@ -170,7 +170,7 @@ class NeumannExplorer(Live):
 
     spaces = traitlets.Dict().tag(sync=True)
     wrt = traitlets.Unicode("S").tag(sync=True)
-    perturbation = traitlets.Any().tag(sync=True)
+    perturbation = Given().tag(sync=True)
     t = traitlets.Float().tag(sync=True)
     t_max = traitlets.Float().tag(sync=True)
 
@@ -201,15 +201,23 @@ class NeumannExplorer(Live):
         matrix = as_real("S" if name == "point" else "E", value, shape=np.shape(self.start["point"]))
         return (as_positive_definite("S", matrix)[0] if name == "point" else matrix).tolist()
 
+    @quiet
     def _compute(self, changed: set[str]) -> dict[str, Any]:
         S, E = (np.asarray(value, dtype=float) for value in (self.point, self.perturbation))
-        inverse, truth = np.linalg.inv(S), np.linalg.inv(S + self.t * E)
+        try:
+            inverse, truth = np.linalg.inv(S), np.linalg.inv(S + self.t * E)
+        except np.linalg.LinAlgError:
+            raise np.linalg.LinAlgError(
+                f"S + t E must have an inverse, but at t = {self.t} it has none"
+            ) from None
         M = self.t * E @ inverse
         errors, total, term = [], np.zeros_like(S), inverse
         for _ in range(21):
             errors.append(float(np.linalg.norm(total - truth) / np.linalg.norm(truth)))
             total, term = total + term, -term @ M
         rms = float(np.sqrt(np.mean(M**2)))
+        if not (np.isfinite(errors).all() and np.isfinite(rms)):
+            raise ValueError(f"t E must be so small that its powers are floats, but t is {self.t}")
         return {"result": {"value": truth.tolist(), "errors": errors, "radius": _radius(M), "rms": rms}}
 
     def _functions(self) -> str | None:
@@ -244,9 +252,9 @@ class MixtureExplorer(Live):
 
     X = traitlets.Any().tag(sync=True)
     axes = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    weights = traitlets.Any().tag(sync=True)
-    means = traitlets.Any().tag(sync=True)
-    covariances = traitlets.Any().tag(sync=True)
+    weights = Given().tag(sync=True)
+    means = Given().tag(sync=True)
+    covariances = Given().tag(sync=True)
     iteration = traitlets.Int().tag(sync=True)
     history = traitlets.Any().tag(sync=True)
     origin = traitlets.Dict().tag(sync=True)
@@ -524,6 +532,7 @@ def explore(
     )
 
 
+@quiet
 def explore_neumann(S: Any, E: Any, *, t: float = 1.0) -> NeumannExplorer:
     r"""Show the partial sums of the Neumann series against the inverse of S + t E.
 
@@ -678,8 +687,13 @@ def explore_segment(
     """
     X = as_real("X", X, ndim=2)
     d = X.shape[1]
+    if not (presets is None or isinstance(presets, Mapping)):
+        raise TypeError(f"presets must be a mapping of names to pairs (mu, Sigma), not {presets!r}")
     points = {}
-    for name, (mu, Sigma) in (_around(X) if presets is None else presets).items():
+    for name, preset in (_around(X) if presets is None else presets).items():
+        if not (isinstance(preset, Sequence) and len(preset) == 2):
+            raise TypeError(f"presets[{name!r}] must be a pair (mu, Sigma), not {preset!r}")
+        mu, Sigma = preset
         mu = as_real(f"mu of {name!r}", mu, shape=(d,))
         Sigma = as_real(f"Sigma of {name!r}", Sigma, shape=(d, d))
         as_positive_definite(f"Sigma of {name!r}", Sigma)
@@ -711,7 +725,12 @@ def _around(X: Array) -> dict[str, tuple[Array, Array]]:
 
 
 def _names(axes: Sequence[str], d: int) -> list[str]:
-    if isinstance(axes, str) or len(axes) != d or not all(isinstance(name, str) for name in axes):
+    if (
+        isinstance(axes, str)
+        or not isinstance(axes, Sequence)
+        or len(axes) != d
+        or not all(isinstance(name, str) for name in axes)
+    ):
         raise ValueError(f"axes must be {d} names, one for each column of X, but it is {axes!r}")
     return list(axes)
 

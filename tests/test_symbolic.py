@@ -472,3 +472,22 @@ def test_what_cannot_be_differentiated_or_differentiated_by_is_said_to_be_none()
             derivative(S[0, 0] ** 2, other, "free")
     L = symbols("lower_triangular", "L", 2)  # with a zero, which is no symbol
     assert derivative(L[1, 0] ** 2, L).tolist() == [[0, 0], [2 * L[1, 0], 0]]
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        sympy.Determinant(sympy.MatrixSymbol("S", 2, 2)),
+        sympy.Trace(sympy.MatrixSymbol("S", 2, 2)) ** 2,
+        sympy.Symbol("A", commutative=False) * sympy.Symbol("S_11"),
+    ],
+)
+def test_matrix_symbols_and_what_does_not_commute_are_not_differentiated_to_zero(f: Any) -> None:
+    with pytest.raises(TypeError, match=r"^f must be a scalar in the entries of S, which commute"):
+        derivative(f, symbols("symmetric", "S", 2), "free")
+
+
+def test_what_is_no_key_is_no_identity() -> None:
+    for thing in (None, ["logdet"], 3):
+        with pytest.raises(KeyError, match="no identity"):
+            prove(thing, 2)  # type: ignore[arg-type]

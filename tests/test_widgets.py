@@ -145,7 +145,7 @@ def test_where_the_function_has_no_value_the_last_result_stays():
     with np.errstate(invalid="ignore"):
         mine.point = [-1.0, 2.0]
     assert mine.point == [1.0, 2.0]
-    assert "not finite" in mine.problem
+    assert mine.problem == "f must be finite, but at this x it is nan"
     assert widget.result == before
 
 
@@ -193,6 +193,13 @@ def test_the_error_curve_has_its_v():
         (("logdet", np.eye(3)), {"at": S2}, ValueError, "candidate must have shape"),
         (("normal_logpdf_mu",), {"at": [0, 0], "Sigma": np.eye(3)}, ValueError, "Sigma must have shape"),
         (("normal_logpdf_mu",), {"Sigma": -np.eye(2)}, np.linalg.LinAlgError, "Sigma must be positive"),
+        (("logdet",), {"at": S2, "space": 3}, TypeError, "space must be a space or the name of one, not 3"),
+        ((lambda S: None,), {"at": S2}, TypeError, "f must return .*, not None at this S"),
+        ((lambda x: "5",), {"at": [1.0]}, TypeError, "f must return .*, not '5' at this x"),
+        ((lambda S: [[1], [1, 2]],), {"at": S2}, TypeError, "f must return a number or an array, not"),
+        ((lambda S: [],), {"at": S2}, ValueError, "f must have a value"),
+        ((lambda S: 1j,), {"at": S2}, TypeError, "f must be real at a real point"),
+        ((lambda S: np.nan,), {"at": S2}, ValueError, "f must be finite, but at this S it is nan"),
     ],
 )
 def test_bad_arguments_are_named(arguments, keywords, error, words):
@@ -514,3 +521,50 @@ def test_what_a_function_does_to_its_argument_changes_no_number():
     found = explore(spoilt(np.linalg.det), spoilt(cofactors), at=S)
     assert found.result == explore(np.linalg.det, cofactors, at=S).result
     assert found.point == S.tolist()
+
+
+@pytest.mark.parametrize("name", ["point", "params"])
+def test_None_is_refused_as_any_other_bad_value(name):
+    widget = explore("normal_logpdf_mu")
+    before = widget.point, widget.params, widget.result
+    with pytest.raises(ValueError, match="must be"):
+        setattr(widget, name, None)
+    assert (widget.point, widget.params, widget.result) == before
+    widget.point = np.add(widget.point, 1.0)  # it goes on
+    assert widget.result != before[2]
+
+
+def test_where_a_function_is_at_fault_later_the_explorer_stays_where_it_was():
+    def f(S):
+        return np.linalg.det(S) if S[0, 0] < 5 else None
+
+    widget = explore(f, at=S2)
+    before = widget.point, widget.result
+    with pytest.raises(TypeError, match="not None at this S"):
+        widget.point = 6 * np.eye(2)
+    assert (widget.point, widget.result) == before
+
+
+def test_where_the_series_has_no_float_or_the_matrix_no_inverse_that_is_said():
+    """And not by a warning, which this suite would make an error of."""
+    with pytest.raises(np.linalg.LinAlgError, match=r"^S \+ t E must have an inverse, but at t = 1.0"):
+        explore_neumann(np.eye(2), -np.eye(2))
+    with pytest.raises(ValueError, match=r"^t E must be so small"):
+        explore_neumann(np.eye(2), 1e300 * np.eye(2), t=1e10)
+    widget = explore_neumann(np.eye(2), -np.eye(2), t=0.5)
+    widget.t = 1e308
+    assert widget.t == 0.5
+    assert widget.problem.startswith("t E must be so small")
+
+
+@pytest.mark.parametrize(
+    ("keywords", "words"),
+    [
+        ({"presets": [1, 2]}, r"^presets must be a mapping"),
+        ({"presets": {"a": 3, "b": 4}}, r"^presets\['a'\] must be a pair \(mu, Sigma\), not 3"),
+        ({"axes": 3}, r"^axes must be 2 names"),
+    ],
+)
+def test_presets_and_axes_of_another_kind_are_named(keywords, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        explore_segment([[0, 0], [1, 0], [0, 1]], **keywords)
