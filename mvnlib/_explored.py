@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mvnlib._evaluation import checked
-from mvnlib._validation import Array, as_positive_definite, as_real, as_symmetric, one_of
+from mvnlib._validation import Array, as_positive_definite, as_real, as_symmetric, one_of, probing, quiet
 from mvnlib.conventions import CONVENTIONS
 from mvnlib.differences import default_step, fd_gradient, step_sweep
 from mvnlib.identities import TABLE, Differentiable, Differential, Gradient, Identity
@@ -102,11 +102,13 @@ class At:
     def difference(self, scheme: str, step: float) -> Array:
         """Shaped like the formula; NaN where the step has left the domain of f or is lost in rounding."""
         try:
-            table = fd_gradient(self.f, self.point, self.convention, scheme, step)
+            with probing():
+                table = fd_gradient(self.f, self.point, self.convention, scheme, step)
         except ValueError:  # LinAlgError is one
             return np.full(self.value.shape or self.point.shape, np.nan)
         return np.asarray(table[self.index] if self.value.ndim else table)
 
+    @quiet
     def curve(self) -> dict[str, list[float | None]]:
         """The relative error against the step; the referee is Richardson's where there is no formula."""
         exact = self.formula
@@ -125,6 +127,7 @@ class At:
         return curve
 
 
+@quiet
 def relative_error(formula: Array, difference: Array) -> float:
     """Return the largest entry of difference - formula, relative to the formula's largest entry."""
     return float(np.abs(difference - formula).max() / (np.abs(formula).max() or 1.0))
@@ -191,6 +194,7 @@ def _subject_of_entry(
     for name, array in values.items():
         _in_space("at" if name == wrt else name, array, where[name])
 
+    @quiet
     def formula(here: dict[str, Array], convention: str, E: Array) -> Any:
         return (
             entry.gradient(here, convention) if isinstance(entry, Gradient) else entry.differential(here, E)
@@ -208,7 +212,7 @@ def _subject_of_entry(
         conventions=_conventions(where[wrt]),
         entry=entry if candidate is None and {**sides, **OTHER_SIDES} == sides else None,
         d=sides["d"],
-        along=entry.along,
+        along=lambda here: quiet(entry.along(here)),
         table=table,
         claims=candidate is not None,
     )

@@ -13,7 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from mvnlib._validation import Array, as_dimension, as_generator, as_number, as_real, is_nearly_symmetric
+from mvnlib._validation import (
+    Array,
+    as_dimension,
+    as_generator,
+    as_number,
+    as_real,
+    is_nearly_symmetric,
+    quiet,
+)
 
 #: Length of a side that is named, but is not the dimension d: a rectangular shape catches a lost transpose.
 OTHER_SIDES = MappingProxyType({"m": 2, "k": 4})
@@ -109,6 +117,7 @@ class Space:
             entries[place] = named[label]
         return entries
 
+    @quiet
     def contains(self, point: Any) -> bool:
         """Whether ``point`` lies in the space: never, if it is not an array of finite real numbers.
 

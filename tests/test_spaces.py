@@ -198,3 +198,9 @@ def test_the_eigenvalues_of_positive_definite_points_are_not_always_on_one_scale
 def test_the_singular_values_between_the_ends_are_evenly_spread_in_the_logarithm(space: Space) -> None:
     values = np.linalg.svd(space.draw(generator(0), 5, 1e4), compute_uv=False)
     assert np.allclose(values[:-1] / values[1:], 10)
+
+
+def test_what_the_caller_asked_of_numpy_changes_no_membership() -> None:
+    with np.errstate(all="raise"):
+        assert spaces.positive_definite.contains(1e-320 * np.eye(2))
+        assert not spaces.symmetric.contains([[1e300, 1.7e308], [-1.7e308, 1e300]])

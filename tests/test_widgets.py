@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 
 import anywidget
 import numpy as np
@@ -568,3 +569,21 @@ def test_where_the_series_has_no_float_or_the_matrix_no_inverse_that_is_said():
 def test_presets_and_axes_of_another_kind_are_named(keywords, words):
     with pytest.raises((TypeError, ValueError), match=words):
         explore_segment([[0, 0], [1, 0], [0, 1]], **keywords)
+
+
+@pytest.mark.parametrize("how", ["warn", "raise"])  # this suite makes an error of every warning
+@pytest.mark.parametrize(
+    ("key", "unit"), [("inv", 1e-150), ("inv", 1e250), ("logdet", 1e250), ("det", 1e-250)]
+)
+def test_far_from_one_what_the_table_computes_is_quiet(how, key, unit):
+    with np.errstate(all=how):
+        widget = explore(key, at=unit * S2)
+    assert np.isfinite(widget.result["value"]).all()
+
+
+def test_the_curve_warns_of_no_step_that_the_reader_did_not_choose():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        widget = explore(lambda S: np.log(S[0, 0]) + np.log(S[1, 1]), at=0.01 * np.eye(2))
+    assert widget.curve["central"][-1] is None
+    assert not caught
