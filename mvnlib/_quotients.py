@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._evaluation import EPS, Evaluation
-from ._validation import Array
+from ._validation import Array, is_finite
 from .conventions import vech_places
 
 CHUNK = 256 * 1024  # bytes of points handed to f at once: beyond it one big stack is slower than several
@@ -101,6 +101,19 @@ def scale(S: Array) -> tuple[float, float]:
     sizes = [abs(value) for value in singular.tolist()]
     smallest, largest = min(sizes), max(sizes)
     return (smallest if smallest > max(S.shape) * EPS * largest else size), size
+
+
+def length(E: Array) -> float:
+    """The Frobenius norm of a direction, whose squares may be no floats."""
+    largest = float(np.abs(E).max())
+    return largest * float(np.linalg.norm(E / largest)) if largest else 0.0
+
+
+def in_range(slopes: Array) -> Array:
+    """The slopes of f, if they are floats."""
+    if not is_finite(slopes):
+        raise ValueError("f changes so fast, or dS is so large, that the derivative is no float")
+    return slopes
 
 
 def step_for(S: Array, scheme: str, eps: float) -> float:
@@ -235,7 +248,7 @@ def complex_slope_along(g: Evaluation, S: Array, E: Array, h: float, want_error:
 
 def check_complex(g: Evaluation, S: Array, E: Array, slope: Array) -> None:
     """Compare with differences along a direction: dropping the imaginary part raises no error of its own."""
-    h = step_for(S, "richardson", g.eps) / float(np.linalg.norm(E))
+    h = step_for(S, "richardson", g.eps) / length(E)
     referee, error = refined(lambda t: slope_along(g, S, E, t, RULES["richardson"], want_error=True), h)
     gap = np.abs(slope - referee)
     if (gap <= 10 * error + 1e-9 * np.abs(referee)).all():

@@ -23,6 +23,8 @@ from ._quotients import (
     check_complex,
     complex_slope_along,
     complex_slopes_of_moves,
+    in_range,
+    length,
     refined,
     scale,
     slope_along,
@@ -203,6 +205,7 @@ def fd_gradient(
         X = X / 2 + X.T / 2
     if not isinstance(batched, bool | np.bool_ | None):
         raise TypeError(f"batched must be True, False or None, not {batched!r}")
+    _as_flag("return_error", return_error)
     g = Evaluation(f, X, batched)
     h = step_for(X, scheme, g.eps) if step is None else as_positive("step", step)
     first, second = _moves(X.shape, tied)
@@ -216,6 +219,7 @@ def fd_gradient(
     if convention == "frobenius":
         weights = np.where(first == second, 1.0, 0.5).reshape(-1, *[1] * g.at.ndim)
         slopes, errors = slopes * weights, errors * weights
+    in_range(slopes)
     if not return_error:
         return _spread(slopes, X.shape, first, second)
     return _spread(slopes, X.shape, first, second), _spread(errors, X.shape, first, second)
@@ -275,14 +279,17 @@ def fd_differential(
            [-3., -4.]])
     """
     one_of("scheme", scheme, SCHEMES)
+    _as_flag("return_error", return_error)
     X = _point(S)
     E = as_real("dS", dS, shape=X.shape)
     g = Evaluation(f, X, batched=False)
-    size = float(np.linalg.norm(E))
+    size = length(E)
     if size == 0:
         zero = np.zeros(g.at.shape)[()]
         return (zero, zero) if return_error else zero
     h = step_for(X, scheme, g.eps) / size if step is None else as_positive("step", step)
+    if not 0 < h < np.inf:
+        raise ValueError(f"dS is of the size {size:.3g}, so that no step along it is a float; rescale it")
     if (
         step is not None
         and scheme != "complex"
@@ -296,7 +303,7 @@ def fd_differential(
         slope, error = refined(lambda t: slope_along(g, X, E, t, RULES[scheme], True), h)
     else:
         slope, error = slope_along(g, X, E, h, RULES[scheme], return_error)
-    value, estimate = (float(v) if v.ndim == 0 else v for v in (slope, error))
+    value, estimate = (float(v) if v.ndim == 0 else v for v in (in_range(slope), error))
     return (value, estimate) if return_error else value
 
 
@@ -386,7 +393,7 @@ def step_sweep(
     if not schemes:
         raise ValueError("schemes is empty; name one or more of " + ", ".join(map(repr, SCHEMES)))
     if steps is None:
-        h = np.logspace(-16, 0, 61) * scale(X)[0] / float(np.linalg.norm(E))
+        h = np.logspace(-16, 0, 61) * scale(X)[0] / length(E)
     else:
         h = as_real("steps", steps, ndim=1).copy()
         as_positive("the smallest of steps", h.min())
@@ -418,6 +425,11 @@ def _referee(f: Callable[..., Any], S: Array, dS: Array) -> tuple[Array, str]:
         return np.asarray(fd_differential(f, S, dS, "complex")), "complex step"
     except (ValueError, TypeError):
         return np.asarray(fd_differential(f, S, dS, "richardson")), "richardson"
+
+
+def _as_flag(name: str, value: Any) -> None:
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, not {value!r}")
 
 
 def _point(S: ArrayLike) -> Array:

@@ -494,7 +494,12 @@ def laplace(
     root = deviations(peak)
     log_volume = float(np.linalg.slogdet(root)[1])
     normaliser = peak.value + start.size / 2 * LOG_2PI + log_volume
-    return Laplace(peak.point, root.T @ root, normaliser)
+    covariance = root.T @ root
+    if not is_finite(covariance):
+        raise ValueError(
+            "log_density is so flat about its mode that the covariance is no float; change the units"
+        )
+    return Laplace(peak.point, covariance, normaliser)
 
 
 def _products_of_pairs(M: Array, *, halved: bool) -> Array:

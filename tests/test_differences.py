@@ -757,3 +757,33 @@ def test_a_function_may_return_the_same_array_with_other_values_every_time():
         assert_allclose(fd_gradient(square, S, scheme=scheme), exact, atol=1e-6)
     assert_allclose(fd_differential(square, S, S), 2 * S @ S, rtol=1e-8)
     assert check_gradient(square, exact, S).conventions == ("entrywise",)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("unit", [2.0**-1000, 2.0**-600, 2.0**600, 2.0**1000])
+def test_along_a_direction_of_any_size_the_differential_is_in_proportion(scheme, unit):
+    """Also where the squares of its entries are no floats."""
+    S, E = np.array([[2.0, 1.0], [1.0, 3.0]]), np.array([[1.0, -2.0], [0.5, 3.0]])
+    assert_allclose(fd_differential(np.linalg.det, S, unit * E, scheme) / unit, 10.5, rtol=1e-6)
+    sweep = step_sweep(np.linalg.det, S, unit * E, schemes=[scheme])
+    assert np.nanmin(sweep.errors[scheme]) <= 1e-6
+
+
+def test_a_derivative_that_is_no_float_is_refused():
+    S = np.array([[2.0, 1.0], [1.0, 3.0]])
+    for call in (
+        lambda: fd_differential(np.linalg.det, S, [[1e308, 0.0], [0.0, 0.0]]),
+        lambda: fd_gradient(lambda x: 1e308 * np.sin(1e3 * x), 0.0),
+        lambda: fd_gradient(lambda x: 1e308 * np.sin(1e3 * x), 0.0, scheme="richardson"),
+    ):
+        with np.errstate(all="ignore"), pytest.raises(ValueError, match="the derivative is no float"):
+            call()
+    with pytest.raises(ValueError, match=r"^dS is of the size .* no step along it is a float"):
+        fd_differential(np.linalg.det, S, np.full((2, 2), 5e-324))
+
+
+@pytest.mark.parametrize("flag", ["yes", None, 1])
+def test_whether_an_error_is_wanted_is_yes_or_no(flag):
+    for call in (fd_gradient, lambda f, S, **keywords: fd_differential(f, S, S, **keywords)):
+        with pytest.raises(TypeError, match=r"^return_error must be True or False, not "):
+            call(np.linalg.det, np.eye(2), return_error=flag)

@@ -899,3 +899,8 @@ def test_outside_of_its_domain_a_log_density_may_be_whatever_a_logarithm_is_ther
 def test_what_is_no_number_away_from_the_start_is_named(value: Any) -> None:
     with pytest.raises(TypeError, match=r"^log_density must be a number, but at \["):
         laplace(lambda t: -1.0 if t[0] == 1 else value, [1.0])
+
+
+def test_a_covariance_that_is_no_float_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^log_density is so flat about its mode"):
+        laplace(lambda t: -float((1e-160 * t[0]) ** 2), [1.0])
