@@ -20,6 +20,7 @@ __all__ = ["loglik_differences"]
 
 #: The default step, as a part of the distance to the nearest singular matrix: its square is beyond rounding.
 _STEP = 2.0**-30
+_TINY = float(np.finfo(float).tiny)
 
 
 @quiet
@@ -105,6 +106,8 @@ def loglik_differences(
             raise ValueError(
                 f"step must stay below {step / moved.max():.3g}, where Sigma becomes singular, but it is {step}"
             )
+        if not (h * reach).min() >= _TINY:
+            raise ValueError(f"step is so small beside Sigma that products with it lose digits: it is {step}")
     if convention == "entrywise":
         table = (_alone(h, n, P, A) - _alone(-h, n, P, A)) / (2 * h)
     else:

@@ -192,3 +192,18 @@ def test_input_in_another_dress_gives_the_same_and_is_left_unchanged(disguise: s
         assert np.array_equal(found, plain)
         found[...] = np.nan
         assert np.array_equal(np.asarray(dressed, dtype=float), value)
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("unit", [1e-200, 1.0, 1e200])
+def test_a_step_may_be_small_as_long_as_it_has_its_digits(convention: str, unit: float) -> None:
+    X, mu, Sigma = [[1.0, 2.0], [3.0, 4.0], [0.0, 1.0]], [0.0, 0.0], np.array([[2.0, 1.0], [1.0, 3.0]])
+    X, Sigma = np.sqrt(unit) * np.array(X), unit * Sigma
+    exact = loglik_gradient(X, mu, Sigma, convention=convention)[1]
+    for part in (1e-20, 1e-100):
+        found = loglik_differences(X, mu, Sigma, convention=convention, step=part * unit)
+        assert_close(found, exact, rounding())
+    for part in (1e-309, 1e-320):
+        if part * unit > 0:
+            with pytest.raises(ValueError, match=r"^step is so small beside Sigma"):
+                loglik_differences(X, mu, Sigma, convention=convention, step=part * unit)
