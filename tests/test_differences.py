@@ -305,7 +305,7 @@ def test_a_function_of_stacks_is_called_on_stacks():
     shapes = []
     S = positive_definite(6, 0)
     table = fd_gradient(counted(logdet, shapes), S)
-    assert shapes == [(6, 6), (2, 6, 6), (6, 6), (72, 6, 6)]  # S, a stack tried out, its end alone, the moves
+    assert shapes == [(6, 6), (3, 6, 6), (6, 6), (72, 6, 6)]  # S, a stack tried out, its end alone, the moves
     assert_allclose(table, fd_gradient(logdet, S, batched=False), rtol=0, atol=1e-9 * np.abs(table).max())
 
 
@@ -787,3 +787,18 @@ def test_whether_an_error_is_wanted_is_yes_or_no(flag):
     for call in (fd_gradient, lambda f, S, **keywords: fd_differential(f, S, S, **keywords)):
         with pytest.raises(TypeError, match=r"^return_error must be True or False, not "):
             call(np.linalg.det, np.eye(2), return_error=flag)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.sort(x, axis=0),
+        lambda x: -np.sort(-x, axis=0),
+        lambda x: np.minimum.accumulate(x, axis=0),
+        lambda x: np.maximum.accumulate(x, axis=0),
+    ],
+)
+@pytest.mark.parametrize("x", [[1.0], [-1.0], [1.0, 2.0, 3.0], [3.0, 2.0, 1.0], [-1.0, -2.0], [-2.0, -1.0]])
+def test_a_function_that_would_sort_a_stack_is_given_none(f, x):
+    """Along the first axis of a vector; the first axis of a stack is another one."""
+    assert_array_equal(fd_gradient(f, x), fd_gradient(f, x, batched=False))
