@@ -89,12 +89,18 @@ class NormalStatistics:
             )
         lengths = np.sqrt(variances)
         as_symmetric("scatter", scatter, deviations=lengths)
-        excess = np.abs(scatter) / np.where(lengths, lengths, 1.0)[:, None] - (1 + 1e-12) * lengths
+        known = np.where(lengths, lengths, 1.0)
+        excess = np.abs(scatter) / known[:, None] - (1 + 1e-12) * lengths
         if (excess > 0).any():
             i, j = (int(k) for k in np.argwhere(excess > 0)[0])
             raise ValueError(
                 f"scatter must be a sum of squares, but scatter[{i}, {j}] = {scatter[i, j]} beside "
                 f"{variances[i]} and {variances[j]} on the diagonal"
+            )
+        lowest = float(np.linalg.eigvalsh(scatter / known / known[:, None])[0])
+        if lowest < -1e-6 * mean.size:  # no more than what float32, if it was kept so, leaves of a zero
+            raise ValueError(
+                f"scatter must be a sum of squares, but with ones on its diagonal it has the eigenvalue {lowest:.3g}"
             )
         if n == 0 and scatter.any():
             raise ValueError(f"scatter of no rows must be zero, but its trace is {variances.sum()}")

@@ -736,3 +736,18 @@ def test_statistics_keep_their_own_numbers_and_refuse_what_no_data_have() -> Non
         NormalStatistics(0, [0], [[5.0]])
     NormalStatistics(2, [0, 0], [[1, -1], [-1, 1]])
     NormalStatistics(2, [0, 0], [[0, 0], [0, 1e300]])
+
+
+@pytest.mark.parametrize("units", [[1.0, 1.0, 1.0], [1e-120, 1.0, 1e120]])
+@pytest.mark.parametrize(("third", "fits"), [(-0.9, False), (0.6199, False), (0.6201, True), (1.0, True)])
+def test_three_correlations_that_cannot_be_together_are_no_scatter_matrix(
+    units: list[float], third: float, fits: bool
+) -> None:
+    """Each pair of them can: cos(a + b) with cos a = cos b = 0.9 is 0.62."""
+    u = np.array(units)
+    scatter = np.array([[1, 0.9, third], [0.9, 1, 0.9], [third, 0.9, 1]]) * u * u[:, None]
+    if fits:
+        assert np.array_equal(NormalStatistics(3, np.zeros(3), scatter).scatter, scatter)
+        return
+    with pytest.raises(ValueError, match=r"^scatter must be a sum of squares, but .* eigenvalue -"):
+        NormalStatistics(3, np.zeros(3), scatter)
