@@ -242,6 +242,9 @@ def test_the_command_refuses_what_it_does_not_know() -> None:
     bad = run("em", "--size", "large")
     assert bad.returncode == 2
     assert "n=1000,d=5" in bad.stderr
+    unused = run("em", "--size", "n=200,d=3,k=2")
+    assert unused.returncode == 2
+    assert "no case takes a size in n, d, k; it may be in n, d, K" in unused.stderr
 
 
 # The results that the book shows
