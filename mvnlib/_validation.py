@@ -71,14 +71,18 @@ def _as_asked(value: Any, asked: Any) -> Any:
         return value[0], _as_asked(value[1], asked)
     if not callable(value):
         return value
-    unwarned = {kind: "ignore" if do == "warn" else do for kind, do in asked.items()}
+    loud = np.errstate(**asked)(value)
+    unwarned: Any = {kind: "ignore" if do == "warn" else do for kind, do in asked.items()}
 
     def run(*args: Any, **kwargs: Any) -> Any:
-        with np.errstate(**(unwarned if _probing.get() else asked)):
+        if not _probing.get():
+            return loud(*args, **kwargs)
+        with np.errstate(**unwarned):
             return value(*args, **kwargs)
 
-    run.__name__ = "<lambda>"  # unless the function has a name to be shown by
-    return wraps(value)(run)
+    # Its parameters, and the name to show it by.
+    run.__wrapped__, run.__name__ = value, getattr(value, "__name__", "<lambda>")  # type: ignore[attr-defined]
+    return run
 
 
 def as_real(
