@@ -75,7 +75,9 @@ def options() -> argparse.Namespace:
     meant = [case for case in CASES if case.name in chosen.case or not chosen.case]
     for given in chosen.size:
         if not any(set(given) == case.letters for case in meant):
-            known = " or ".join(sorted({", ".join(sorted(case.letters, key="ndK".find)) for case in meant}))
+            known = " or ".join(
+                sorted({", ".join(sorted(case.letters, key="ndK".find)) for case in meant if case.letters})
+            )
             parser.error(f"no case takes a size in {', '.join(given)}; it may be in {known}")
     if chosen.output is None:
         whole = not (chosen.case or chosen.size or chosen.quick) and chosen.threads == [1, 2]
