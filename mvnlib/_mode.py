@@ -49,9 +49,8 @@ class Target:
             given = self.log_density(theta.copy())
         except (ValueError, ArithmeticError):  # LinAlgError is a ValueError; math.log raises one too
             return -np.inf
-        if given is np.ma.masked or np.iscomplexobj(
-            given
-        ):  # what numpy.ma and emath have outside of a domain
+        # What numpy.ma and emath have outside of a domain.
+        if given is np.ma.masked or np.iscomplexobj(given):
             return -np.inf
         if np.ndim(given) or not isinstance(given, SupportsFloat):
             raise TypeError(f"log_density must be a number, but at {theta} it is {given!r}")
@@ -90,8 +89,7 @@ class Target:
         """
         h = (self.reach(value) if self.gradient is None else _PROBE) / 2
         moves = h * basis
-        quanta = np.spacing(np.abs(theta) + np.abs(moves).sum(axis=1))[:, None]
-        exact: Array = np.round(moves / quanta) * quanta / h
+        exact = _exact(moves.T, theta, np.abs(moves).sum(axis=1)).T / h
         # It is a basis as good as another, unless little is left of it.
         if not np.linalg.norm(_coordinates(basis, exact - basis)) < 0.5:
             raise _no_mode(theta, _EDGE)
@@ -215,11 +213,17 @@ def _require_given_derivatives(target: Target, peak: Peak) -> None:
 
 def _along(target: Target, peak: Peak, move: Array) -> tuple[float, float]:
     """Slope, in standard deviations, and how many times as far as the curvature says the log density falls."""
-    quanta = np.spacing(np.abs(peak.point) + np.abs(move))
-    move = np.round(move / quanta) * quanta
+    move = _exact(move, peak.point, np.abs(move))
     length = np.linalg.norm(np.linalg.cholesky(peak.curvature).T @ _coordinates(peak.basis, move))
     ahead, behind = target.value(peak.point + move), target.value(peak.point - move)
     return float((ahead - behind) / (2 * length)), float((2 * peak.value - ahead - behind) / length**2)
+
+
+def _exact(moves: Array, theta: Array, reach: Array) -> Array:
+    """The moves rounded so that adding them to ``theta``, no coordinate changing by more than ``reach``, is exact."""
+    quanta = np.spacing(np.abs(theta) + reach)
+    exact: Array = np.round(moves / quanta) * quanta
+    return exact
 
 
 def _coordinates(basis: Array, moves: Array) -> Array:

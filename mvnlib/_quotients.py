@@ -228,7 +228,7 @@ def complex_slopes_of_moves(
         if w.any():
             E = np.zeros(S.size)
             E[first] = E[second] = w
-            check_complex(g, S, E.reshape(S.shape), _weighted(w, slopes))
+            check_complex(g, S, E.reshape(S.shape), _weighted(w, slopes), h)
     if not want_error:
         return slopes, slopes
     E = np.zeros(S.size)
@@ -246,13 +246,21 @@ def complex_slope_along(g: Evaluation, S: Array, E: Array, h: float, want_error:
     return slope, np.asarray(np.abs(moved - slope).max(axis=0) + 4 * g.eps * np.abs(slope).max())
 
 
-def check_complex(g: Evaluation, S: Array, E: Array, slope: Array) -> None:
+def check_complex(g: Evaluation, S: Array, E: Array, slope: Array, step: float) -> None:
     """Compare with differences along a direction: dropping the imaginary part raises no error of its own."""
     h = step_for(S, "richardson", g.eps) / length(E)
     referee, error = refined(lambda t: slope_along(g, S, E, t, RULES["richardson"], want_error=True), h)
-    gap = np.abs(slope - referee)
-    if (gap <= 10 * error + 1e-9 * np.abs(referee)).all():
+    gap, allowed = np.abs(slope - referee), 10 * error + 1e-9 * np.abs(referee)
+    if (gap <= allowed).all():
         return
+    default = step_for(S, "complex", g.eps) / length(E)
+    if step > 2.0**20 * default:  # below, nothing is truncated
+        at_default, _ = complex_slope_along(g, S, E, default, want_error=False)
+        if (np.abs(at_default - referee) <= allowed).all():
+            raise ValueError(
+                f"step {step:g} is too large for the complex step: along one direction it is off by "
+                f"{gap.max():.1g}; leave step out, for however small it is no digit is lost"
+            )
     k = np.unravel_index(np.argmax(gap - 10 * error), gap.shape)
     raise ValueError(
         f"the complex step fails for this f: along one direction it gives {slope[k]:.6g}, but differences "

@@ -98,6 +98,13 @@ def as_real(
     return array
 
 
+def as_flag(name: str, value: Any) -> bool:
+    """Return ``value`` if it is true or false; a word such as "no" would be taken for true."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, not {value!r}")
+    return bool(value)
+
+
 def as_given(value: Any) -> NDArray[Any]:
     """What a function gave as an array of whatever type, with NaN where it is masked."""
     if not _is_masked(value):

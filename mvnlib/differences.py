@@ -33,6 +33,7 @@ from ._quotients import (
 )
 from ._validation import (
     Array,
+    as_flag,
     as_positive,
     as_real,
     as_symmetric,
@@ -205,7 +206,7 @@ def fd_gradient(
         X = X / 2 + X.T / 2
     if not isinstance(batched, bool | np.bool_ | None):
         raise TypeError(f"batched must be True, False or None, not {batched!r}")
-    _as_flag("return_error", return_error)
+    as_flag("return_error", return_error)
     g = Evaluation(f, X, batched)
     h = step_for(X, scheme, g.eps) if step is None else as_positive("step", step)
     first, second = _moves(X.shape, tied)
@@ -279,7 +280,7 @@ def fd_differential(
            [-3., -4.]])
     """
     one_of("scheme", scheme, SCHEMES)
-    _as_flag("return_error", return_error)
+    as_flag("return_error", return_error)
     X = _point(S)
     E = as_real("dS", dS, shape=X.shape)
     g = Evaluation(f, X, batched=False)
@@ -298,7 +299,7 @@ def fd_differential(
         raise LostStepError(h)
     if scheme == "complex":
         slope, error = complex_slope_along(g, X, E, h, return_error)
-        check_complex(g, X, E, slope)
+        check_complex(g, X, E, slope, h)
     elif scheme == "richardson" and step is None:
         slope, error = refined(lambda t: slope_along(g, X, E, t, RULES[scheme], True), h)
     else:
@@ -425,11 +426,6 @@ def _referee(f: Callable[..., Any], S: Array, dS: Array) -> tuple[Array, str]:
         return np.asarray(fd_differential(f, S, dS, "complex")), "complex step"
     except (ValueError, TypeError):
         return np.asarray(fd_differential(f, S, dS, "richardson")), "richardson"
-
-
-def _as_flag(name: str, value: Any) -> None:
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False, not {value!r}")
 
 
 def _point(S: ArrayLike) -> Array:

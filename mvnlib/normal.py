@@ -203,9 +203,8 @@ def loglik_and_gradient(
     one_of("convention", convention, CONVENTIONS)
     _, units, L = as_scaled("Sigma", Sigma)
     P, log_constant = inverse_of_gram(L), _log_constant(L, units)
-    del (
-        L
-    )  # in many dimensions these arrays are what needs memory, and new ones cost more than the sums in them
+    # In many dimensions these arrays are what needs memory, and new ones cost more than the sums in them.
+    del L
     d = len(P)
     n, s, T = sums(as_data("X", X, d), as_real("mu", mu, shape=(d,)), units)
     value = _loglik(n, T, P, log_constant)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from mvnlib import ops
 from mvnlib.checking import check_gradient
 from mvnlib.conventions import CONVENTIONS, convert_gradient, pair
 from mvnlib.differences import SCHEMES, default_step, fd_differential, fd_gradient, step_sweep
@@ -802,3 +803,16 @@ def test_whether_an_error_is_wanted_is_yes_or_no(flag):
 def test_a_function_that_would_sort_a_stack_is_given_none(f, x):
     """Along the first axis of a vector; the first axis of a stack is another one."""
     assert_array_equal(fd_gradient(f, x), fd_gradient(f, x, batched=False))
+
+
+def test_a_complex_step_that_is_too_large_is_not_blamed_on_f():
+    S = np.array([[2.0, 0.5], [0.5, 1.0]])
+    for slope in (
+        lambda f, step: fd_differential(f, S, np.eye(2), "complex", step=step),
+        lambda f, step: fd_gradient(f, S, "free", "complex", step=step),
+    ):
+        with pytest.raises(ValueError, match=r"^step 0\.001 is too large for the complex step"):
+            slope(ops.logdet, 1e-3)
+        with pytest.raises(ValueError, match=r"^the complex step fails for this f"):
+            slope(lambda A: np.linalg.slogdet(A)[1], 1e-3)
+        assert_allclose(slope(ops.logdet, 1e-8), slope(ops.logdet, None), rtol=1e-13)
