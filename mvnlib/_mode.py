@@ -19,6 +19,8 @@ from mvnlib._validation import Array, as_real, as_symmetric
 
 #: Where the quadratic is compared with the log density, in standard deviations.
 _PROBE = 0.01
+#: No step of a difference is longer, in standard deviations.
+_LONGEST = 0.2
 
 _EDGE = "beside it the density is zero or not defined, as at an edge, or it is too sharp for floating point"
 
@@ -89,7 +91,7 @@ class Target:
         """
         h = (self.reach(value) if self.gradient is None else _PROBE) / 2
         moves = h * basis
-        exact = _exact(moves.T, theta, np.abs(moves).sum(axis=1)).T / h
+        exact = _on_grid(moves.T, theta, np.abs(moves).sum(axis=1)).T / h
         # It is a basis as good as another, unless little is left of it.
         if not np.linalg.norm(_coordinates(basis, exact - basis)) < 0.5:
             raise _no_mode(theta, _EDGE)
@@ -97,7 +99,7 @@ class Target:
 
     def reach(self, value: float) -> float:
         """The step, where f bends by one in a unit, at which truncation and rounding weigh the same."""
-        return float(min(5 * (self.eps * max(1.0, abs(value))) ** (1 / 6), 0.2))
+        return float(min(5 * (self.eps * max(1.0, abs(value))) ** (1 / 6), _LONGEST))
 
     def near(self, value: float) -> float:
         """A squared distance to the mode, in standard deviations, that values of f cannot reliably tell from 0."""
@@ -142,9 +144,12 @@ def _polished(target: Target, peak: Peak, slope: Array) -> Peak:
     """Newton steps in coordinates in which the curvature is the identity, while they get shorter."""
     left = np.inf
     for _ in range(20):
+        roots = deviations(peak)
         point = peak.point + peak.basis @ np.linalg.solve(peak.curvature, slope)
+        # Steps from a point just below a power of two lead where floats are twice as far apart.
+        point = _on_grid(point, point, _LONGEST * np.abs(roots).sum(axis=0))
         value = target.value(point)
-        basis = target.exact_moves(point, value, deviations(peak).T)
+        basis = target.exact_moves(point, value, roots.T)
         slope, H = target.derivatives(point, value, basis)
         if np.linalg.eigvalsh(H)[0] <= 0:
             raise _no_mode(point, _why_stuck(H, basis))
@@ -213,17 +218,17 @@ def _require_given_derivatives(target: Target, peak: Peak) -> None:
 
 def _along(target: Target, peak: Peak, move: Array) -> tuple[float, float]:
     """Slope, in standard deviations, and how many times as far as the curvature says the log density falls."""
-    move = _exact(move, peak.point, np.abs(move))
+    move = _on_grid(move, peak.point, np.abs(move))
     length = np.linalg.norm(np.linalg.cholesky(peak.curvature).T @ _coordinates(peak.basis, move))
     ahead, behind = target.value(peak.point + move), target.value(peak.point - move)
     return float((ahead - behind) / (2 * length)), float((2 * peak.value - ahead - behind) / length**2)
 
 
-def _exact(moves: Array, theta: Array, reach: Array) -> Array:
-    """The moves rounded so that adding them to ``theta``, no coordinate changing by more than ``reach``, is exact."""
+def _on_grid(values: Array, theta: Array, reach: Array) -> Array:
+    """The values rounded to where all sums are floats that in each coordinate are within ``reach`` of ``theta``."""
     quanta = np.spacing(np.abs(theta) + reach)
-    exact: Array = np.round(moves / quanta) * quanta
-    return exact
+    rounded: Array = np.round(values / quanta) * quanta
+    return rounded
 
 
 def _coordinates(basis: Array, moves: Array) -> Array:

@@ -145,7 +145,7 @@ class NormalStatistics:
         from_start = _of_rows(X, start)
         mean, rest = exact_sum(start, from_start.mean)
         found = _made(from_start.n, *exact_sum(mean, rest + from_start.rest), from_start.scatter)
-        if not np.isfinite(found.mean.sum() + found.scatter.trace()):
+        if not np.isfinite(found.scatter.trace()):
             require_finite("X", X)
         if not np.isfinite(found.scatter.diagonal()).all():
             raise ValueError("X is too large: its scatter matrix overflows; change its units")

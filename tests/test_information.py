@@ -723,6 +723,30 @@ def test_far_from_the_origin_the_steps_of_differences_are_exact(far: float) -> N
     assert_close(found.mode, [far, far], 1e-15)
 
 
+@pytest.mark.parametrize("rho", [-0.8, 0.8])
+@pytest.mark.parametrize("far", [2.0**30, -(2.0**40)])
+def test_steps_are_exact_also_where_the_spacing_of_floats_changes(far: float, rho: float) -> None:
+    """Beyond a power of two floats are twice as far apart as before it; moves go to both sides of it."""
+    Sigma = np.array([[1.0, rho], [rho, 1.0]])
+    P = np.linalg.inv(Sigma)
+    for mean in ([far, far], [np.nextafter(far, 0), far]):
+        found = laplace(lambda t, mean=mean: -(t - mean) @ P @ (t - mean) / 2, [far + 1, far])
+        assert_close(found.covariance, Sigma, 1e-9)
+
+
+def test_right_derivatives_are_not_refused_far_from_the_origin() -> None:
+    """Nor is a covariance wrong; the mode that is found may be a float before or after a power of two."""
+    far = 2.0**41
+    for seed in range(60):
+        A = np.random.default_rng(seed).standard_normal((3, 3))
+        Sigma = A @ A.T + np.eye(3)
+        P = np.linalg.inv(Sigma)
+        f = lambda t, P=P: -(t - far) @ P @ (t - far) / 2  # noqa: E731
+        for derivatives in ((), (lambda t, P=P: -P @ (t - far),)):
+            found = laplace(f, np.full(3, far + 0.3), *derivatives)
+            assert_close(found.covariance, Sigma, 1e-9)
+
+
 def test_from_the_origin_to_a_mode_far_away_no_digit_of_the_covariance_is_lost() -> None:
     assert_close(laplace(lambda t: -((t[0] - 1e12) ** 2) / 2, [0.0]).covariance, [[1.0]], 1e-9)
 
