@@ -586,7 +586,7 @@ def test_data_whose_squares_overflow_are_refused(n: int, size: float) -> None:
         NormalStatistics.from_data(X)
 
 
-@pytest.mark.parametrize("n", [2, 40_000])
+@pytest.mark.parametrize("n", [2, 40_000, 600_000])
 @pytest.mark.parametrize("size", [5e-324, 1e-200, 1e-155])
 def test_data_whose_squares_underflow_are_refused_and_not_taken_for_constant(n: int, size: float) -> None:
     X = np.zeros((n, 2))
