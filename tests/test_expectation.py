@@ -360,6 +360,14 @@ def test_of_a_component_without_rows_all_moments_are_zero(form: Any) -> None:
             assert not part[1].any()
 
 
+@pytest.mark.parametrize("form", [Natural, Whitened, Centred])
+def test_covariances_are_symmetric_to_the_last_digit(form: Any) -> None:
+    for d in (2, 3, 7, 16):
+        X, parameters = apart(50, d, 3, d, 3.0)
+        _, _, moments = by(form, X, parameters)
+        assert np.array_equal(moments.covariances, moments.covariances.transpose(0, 2, 1))
+
+
 # Shares near nothing
 
 

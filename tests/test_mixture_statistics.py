@@ -373,7 +373,7 @@ def test_a_weight_so_small_that_responsibilities_underflow_has_no_slope() -> Non
     a number with digits."""
     X = np.linspace(-1, 1, 10)[:, None]
     equal = ([[0.0], [0.0]], [[[1.0]], [[1.0]]])
-    for small in (1e-3, 1e-280):
+    for small in (1e-3, 1e-287):
         for scale in (1.0, 1e-20):
             slopes, *_ = taken(X, (scale * np.array([1.0, small]), *equal)).loglik_gradient()
             assert_close(slopes, np.full(2, 10 / (scale * (1 + small))), rounding(10))
