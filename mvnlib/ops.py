@@ -21,6 +21,7 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -268,12 +269,19 @@ def _elementwise(word: str, x: Any) -> Any:
 
 def _leibniz(A: Matrix) -> Any:
     """Determinant of symbols as the signed sum over permutations: a polynomial, as a proof wants it."""
-    d = A.shape[-1]
-    total: Any = 0
+    return _signed_sum(tuple(map(tuple, A)))
+
+
+@lru_cache(maxsize=1024)  # a proof asks for the same minors in every direction
+def _signed_sum(rows: tuple[tuple[Any, ...], ...]) -> Any:
+    import sympy
+
+    d = len(rows)
+    terms = []
     for order in itertools.permutations(range(d)):
         inversions = sum(order[i] > order[j] for i in range(d) for j in range(i + 1, d))
-        total = total + (-1) ** inversions * np.prod([A[i, order[i]] for i in range(d)])
-    return total
+        terms.append(sympy.Mul((-1) ** inversions, *(row[k] for row, k in zip(rows, order, strict=True))))
+    return sympy.Add(*terms)
 
 
 def _eliminate(A: Matrix) -> tuple[Matrix, Matrix]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -170,17 +171,18 @@ class Proof:
 def prove(identity: Identity | str, d: int, space: Space | str | None = None) -> Proof:
     """Prove an entry of the table at one dimension, exactly.
 
-    For every free direction of the space SymPy differentiates ``f``, written in explicit entries, and the
+    For every free direction of the space ``f``, written in explicit entries, is differentiated, and the
     difference from the entry's own derivative is brought over a common denominator, as polynomials with
-    rational coefficients. The identity holds at that dimension if every numerator is the zero polynomial.  No
-    number is rounded anywhere.
+    rational coefficients.  SymPy differentiates polynomials, logarithms and what else there is; of a reciprocal
+    the derivative is :math:`d(1/p) = -dp / p^2`.  The identity holds at that dimension if every numerator is
+    the zero polynomial.  No number is rounded anywhere.
 
     Parameters
     ----------
     identity : Identity or str
         An entry of :data:`mvnlib.identities.TABLE`, or its key.
     d : int
-        The dimension; 2 and 3 take milliseconds, 4 a few seconds.
+        The dimension; 2 and 3 take milliseconds, 4 about a tenth of a second, 5 some seconds.
     space : Space or str, optional
         The space of the differentiated variable, if not the entry's own.  On ``"positive_definite"`` the
         directions are E_ii and E_ij + E_ji: this proves the ``free`` table, and with it the ``frobenius``
@@ -206,24 +208,40 @@ def prove(identity: Identity | str, d: int, space: Space | str | None = None) ->
     space = None if space is None else _space(space)
     point = identity.symbols(d, space)
     if isinstance(identity, Equality):
-        sides = zip(
-            np.ravel(identity.lhs(*point.values())), np.ravel(identity.rhs(*point.values())), strict=True
-        )
-        rows = tuple((f"entry {n + 1}", is_zero(left - right)) for n, (left, right) in enumerate(sides))
-        return Proof(identity.key, d, "every point", rows)
+        left, right = _entries(identity.lhs(*point.values())), _entries(identity.rhs(*point.values()))
+        fractions = _Fractions([*left.flat, *right.flat])
+        gaps = [
+            fractions.written(a) - fractions.written(b) for a, b in zip(left.flat, right.flat, strict=True)
+        ]
+        rows = [(f"entry {n}", fractions.vanishes(gap)) for n, gap in enumerate(gaps, start=1)]
+        return Proof(identity.key, d, "every point", tuple(rows))
     assert isinstance(identity, Differentiable)
     domain = identity.domain(space)[identity.wrt]
-    value = np.asarray(identity.value(point), dtype=object)
-    variable = point[identity.wrt]
-    results = []
-    for direction in domain.basis(d):
-        symbol = variable[tuple(np.argwhere(direction)[0])]
-        claimed = np.asarray(identity.differential(point, direction.astype(int)), dtype=object)
-        same = value.shape == claimed.shape and all(
-            is_zero(sympy.diff(f, symbol) - c) for f, c in zip(value.flat, claimed.flat, strict=True)
+    value, variable = _entries(identity.value(point)), point[identity.wrt]
+    claims = {
+        variable[tuple(np.argwhere(direction)[0])]: _entries(
+            identity.differential(point, direction.astype(int))
         )
-        results.append((str(symbol), same))
-    return Proof(identity.key, d, domain.name, tuple(results))
+        for direction in domain.basis(d)
+    }
+    fractions = _Fractions([*value.flat, *(c for claim in claims.values() for c in claim.flat)], claims)
+    rows = [
+        (
+            str(symbol),
+            value.shape == claim.shape
+            and all(
+                fractions.vanishes(fractions.derivative(f, symbol) - fractions.written(c))
+                for f, c in zip(value.flat, claim.flat, strict=True)
+            ),
+        )
+        for symbol, claim in claims.items()
+    ]
+    return Proof(identity.key, d, domain.name, tuple(rows))
+
+
+def _entries(values: Any) -> Any:
+    """An array of SymPy expressions, also of what is one number."""
+    return np.array(sympy.sympify(np.asarray(values, dtype=object).tolist()), dtype=object)
 
 
 def is_zero(expression: Any) -> bool:
@@ -263,57 +281,89 @@ def is_zero(expression: Any) -> bool:
     expression = sympy.sympify(expression)
     if not isinstance(expression, sympy.Expr) or not expression.is_commutative:
         raise TypeError(f"expression must be a scalar in symbols that commute, not {expression}")
-    bases, others = _parts(expression)
-    if any(map(_vanishes, bases)):
-        return False
-    # Two mappings: log(x) and 1 / log(x) are two symbols, though both are found under log(x).
-    reciprocal = {base: sympy.Dummy(f"r{n}") for n, base in enumerate(bases)}
-    opaque = {other: sympy.Dummy(f"t{n}") for n, other in enumerate(others)}
-
-    def polynomial_text(e: Any) -> Any:
-        """The expression with every reciprocal and every opaque part replaced by its symbol."""
-        if e in opaque:
-            return opaque[e]
-        if e.is_Pow:
-            root, base, whole = _split_power(e)
-            power = reciprocal[base] ** (-whole) if whole < 0 else polynomial_text(base) ** whole
-            return power if root == 1 else opaque[root] * power
-        return e if not e.args else e.func(*map(polynomial_text, e.args))
-
-    texts = {base: polynomial_text(base) for base in bases}
-    body = polynomial_text(expression)
-    gens = sorted(
-        set().union(*(text.free_symbols for text in (body, *texts.values())), reciprocal.values()), key=str
-    )
-    if not gens:
-        return bool(body == 0)
-    R = ring(gens, sympy.QQ)[0]
-    numerator = R.from_expr(body)
-    if len(bases) > 1:  # a reciprocal may sit inside the base of another: clear the outer one first
-        bases.sort(key=lambda base: -base.count_ops())
-    for base in bases:
-        numerator = _clear(numerator, gens.index(reciprocal[base]), R.from_expr(texts[base]))
-    return not numerator
+    fractions = _Fractions([expression])
+    return fractions.vanishes(fractions.written(expression))
 
 
 @lru_cache(maxsize=64)
-def _vanishes(base: Any) -> bool:
-    """Whether what is divided by is zero: all the entries of a table are divided by the same."""
+def _is_zero(base: Any) -> bool:
+    """:func:`is_zero` of what is divided by: all the entries of a table are divided by the same."""
     return is_zero(base)
 
 
-def _clear(polynomial: PolyElement, index: int, base: PolyElement) -> PolyElement:
-    """Multiply by the power of ``base`` that removes the generator standing for 1 / ``base``."""
-    R = polynomial.ring
-    parts: dict[int, PolyElement] = {}
-    for monomial, coefficient in polynomial.terms():
-        rest = (*monomial[:index], 0, *monomial[index + 1 :])
-        parts.setdefault(monomial[index], R.zero)[rest] = coefficient
-    degree = max(parts, default=0)
-    total = R.zero
-    for power, part in parts.items():
-        total = total + part * base ** (degree - power)
-    return total
+class _Fractions:
+    """A ring of polynomials in which some expressions can be written, and those of them that are equal, equally.
+
+    It has a generator for each symbol, for each reciprocal, and for each opaque part.  With ``moved``, symbols,
+    it has what the derivatives by these are made of too.
+    """
+
+    def __init__(self, expressions: Iterable[Any], moved: Iterable[Any] = ()) -> None:
+        expressions = list(expressions)
+        free, bases, opaque, integral = _parts(expressions)
+        self.slopes = {part: {s: sympy.diff(part, s) for s in moved} for part in opaque}
+        if slopes := [slope for by in self.slopes.values() for slope in by.values()]:
+            free, bases, opaque, integral = _parts([*expressions, *slopes])
+        self.defined = not any(map(_is_zero, bases))
+        names = [*free, *(sympy.Dummy() for _ in (*opaque, *bases))]
+        self.ring, *gens = ring(names or [sympy.Dummy()], sympy.ZZ if integral else sympy.QQ)
+        # Two mappings: log(x) and 1 / log(x) are two generators, though both are found under log(x).
+        self.known = dict(zip((*free, *opaque), gens, strict=False))
+        # A reciprocal may sit inside the base of another: the outer one is cleared first.
+        reciprocals = dict(zip(bases, gens[len(self.known) :], strict=False))
+        self.reciprocals = {base: reciprocals[base] for base in sorted(bases, key=lambda b: -b.count_ops())}
+        self.by: dict[Any, PolyElement] = {}
+
+    def written(self, e: Any) -> PolyElement:
+        """An expression as a polynomial."""
+        if e not in self.known:
+            self.known[e] = self._write(e)
+        return self.known[e]
+
+    def _write(self, e: Any) -> PolyElement:
+        R = self.ring
+        if e.is_Rational:
+            return R.ground_new(R.domain.from_sympy(e))
+        if e.is_Add:
+            return sum(map(self.written, e.args), R.zero)
+        if e.is_Mul:
+            return prod(map(self.written, e.args), start=R.one)
+        root, base, whole = _split_power(e)
+        power = self.reciprocals[base] ** int(-whole) if whole < 0 else self.written(base) ** int(whole)
+        return power if root == 1 else self.known[root] * power
+
+    def derivative(self, e: Any, symbol: Any) -> PolyElement:
+        """The derivative of an expression by one of the symbols moved: SymPy's, and the chain rule."""
+        if (e, symbol) not in self.by:
+            polynomial = self.written(e)
+            total = polynomial.diff(self.known[symbol]) if symbol in self.known else self.ring.zero
+            for base, reciprocal in self.reciprocals.items():
+                if outer := polynomial.diff(reciprocal):
+                    total -= outer * reciprocal**2 * self.derivative(base, symbol)
+            for part, by in self.slopes.items():
+                if outer := polynomial.diff(self.known[part]):
+                    total += outer * self.written(by[symbol])
+            self.by[e, symbol] = total
+        return self.by[e, symbol]
+
+    def vanishes(self, polynomial: PolyElement) -> bool:
+        """Whether what a polynomial stands for is defined and identically zero."""
+        if not self.defined:
+            return False
+        for base, reciprocal in self.reciprocals.items():
+            polynomial = self._cleared(polynomial, reciprocal, self.written(base))
+        return not polynomial
+
+    def _cleared(self, polynomial: PolyElement, reciprocal: PolyElement, base: PolyElement) -> PolyElement:
+        """Multiplied by the power of ``base`` that removes its reciprocal."""
+        R = self.ring
+        index = R.gens.index(reciprocal)
+        parts: dict[int, PolyElement] = {}
+        for monomial, coefficient in polynomial.terms():
+            rest = (*monomial[:index], 0, *monomial[index + 1 :])
+            parts.setdefault(monomial[index], R.zero)[rest] = coefficient
+        degree = max(parts, default=0)
+        return sum((part * base ** (degree - power) for power, part in parts.items()), R.zero)
 
 
 def _split_power(power: Any) -> tuple[Any, Any, Any]:
@@ -325,18 +375,25 @@ def _split_power(power: Any) -> tuple[Any, Any, Any]:
     return sympy.Pow(base, exponent - whole), base, whole
 
 
-def _parts(expression: Any) -> tuple[list[Any], list[Any]]:
-    """The bases of the reciprocals, and what a polynomial cannot hold, where it stands outside of such."""
+def _parts(expressions: Iterable[Any]) -> tuple[list[Any], list[Any], list[Any], bool]:
+    """The symbols, the bases of the reciprocals, and what a polynomial cannot hold, where it stands outside of
+    such; and whether all coefficients are whole numbers."""
+    free: dict[Any, None] = {}
     bases: dict[Any, None] = {}
     opaque: dict[Any, None] = {}
-    stack = [expression]
+    integral = True
+    stack = list(expressions)
     seen = set()
     while stack:
         e = stack.pop()
-        if e in seen or e.is_Symbol or e.is_Rational:
+        if e in seen:
             continue
         seen.add(e)
-        if e.is_Add or e.is_Mul:
+        if e.is_Symbol:
+            free[e] = None
+        elif e.is_Rational:
+            integral &= e.is_Integer
+        elif e.is_Add or e.is_Mul:
             stack.extend(e.args)
         elif e.is_Pow:
             root, base, whole = _split_power(e)
@@ -348,7 +405,7 @@ def _parts(expression: Any) -> tuple[list[Any], list[Any]]:
                 stack.append(base)
         else:
             opaque[e] = None
-    return list(bases), list(opaque)
+    return list(free), list(bases), list(opaque), integral
 
 
 def latex(thing: Identity | str | Any) -> str:
