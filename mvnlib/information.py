@@ -3,6 +3,7 @@ r"""Second derivatives of the log-likelihood: Hessian, Fisher information, the L
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -120,7 +121,8 @@ def loglik_hessian_operator(X: Any, mu: Any, Sigma: Any) -> HessianOperator:
     Returns
     -------
     callable
-        ``operator(dmu, dSigma)`` is ``loglik_hessian(X, mu, Sigma, dmu, dSigma)``.
+        ``operator(dmu, dSigma)`` is ``loglik_hessian(X, mu, Sigma, dmu, dSigma)``.  It can be pickled, and so be
+        sent to another process.
 
     Raises
     ------
@@ -148,21 +150,23 @@ def loglik_hessian_operator(X: Any, mu: Any, Sigma: Any) -> HessianOperator:
     half_C = rescaled(n / 4 * P - P @ T @ P / 2, 1 / units)
     v = P @ s / units
     P = rescaled(P, 1 / units)
-    spread = np.sqrt(Sigma.diagonal())
+    return partial(_hessian_product, n, P, half_C, v, np.sqrt(Sigma.diagonal()))
 
-    @quiet
-    def operator(dmu: Any, dSigma: Any) -> tuple[Array, Array]:
-        dmu = as_real("dmu", dmu, shape=(d,))
-        dSigma = as_symmetric("dSigma", dSigma, d, deviations=spread)
-        M = P @ dSigma @ half_C
-        if np.count_nonzero(dmu):
-            M -= np.outer(P @ dmu, v / 2)
-        in_mu, in_Sigma = P @ (-n * dmu - dSigma @ v), M + M.T
-        if not (is_finite(in_mu) and is_finite(in_Sigma)):
-            raise ValueError("the Hessian in the direction (dmu, dSigma) overflows; change the units of X")
-        return in_mu, in_Sigma
 
-    return operator
+@quiet
+def _hessian_product(
+    n: float, P: Array, half_C: Array, v: Array, spread: Array, dmu: Any, dSigma: Any
+) -> tuple[Array, Array]:
+    d = len(v)
+    dmu = as_real("dmu", dmu, shape=(d,))
+    dSigma = as_symmetric("dSigma", dSigma, d, deviations=spread)
+    M = P @ dSigma @ half_C
+    if np.count_nonzero(dmu):
+        M -= np.outer(P @ dmu, v / 2)
+    in_mu, in_Sigma = P @ (-n * dmu - dSigma @ v), M + M.T
+    if not (is_finite(in_mu) and is_finite(in_Sigma)):
+        raise ValueError("the Hessian in the direction (dmu, dSigma) overflows; change the units of X")
+    return in_mu, in_Sigma
 
 
 @quiet

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
@@ -254,6 +255,14 @@ def test_the_operator_keeps_nothing_that_the_caller_may_change() -> None:
     point["dSigma"][0, 1] += 1e-6  # and is as strict as at first
     with pytest.raises(ValueError, match=r"^dSigma must be symmetric"):
         operator(point["dmu"], point["dSigma"])
+
+
+def test_the_operator_survives_a_pickle() -> None:
+    point = draw(9, 3, 9)
+    operator = loglik_hessian_operator(point["X"], point["mu"], point["Sigma"])
+    sent = pickle.loads(pickle.dumps(operator))
+    for part, whole in zip(sent(dmu=point["dmu"], dSigma=point["dSigma"]), hessian(point), strict=True):
+        assert np.array_equal(part, whole)
 
 
 # ---- The expected information
