@@ -9,6 +9,7 @@ import numpy as np
 
 from mvnlib._scaling import Array, inverse_of_lower, powers_of_two
 from mvnlib._validation import as_real, as_scaled
+from mvnlib._values import Value
 from mvnlib.normal import LOG_2PI
 
 #: Pivots above this, variances being about one, are those of a matrix far from singular.
@@ -16,7 +17,7 @@ _CLEAR = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
-class Components:
+class Components(Value):
     """Components with the inverse Cholesky factors (K, d, d) of their covariances, and the logarithms (K,) of
     w_k N(mu_k | mu_k, Sigma_k)."""
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from mvnlib._scaling import Array
+from mvnlib._values import Value
 
 
 @dataclass(frozen=True, eq=False)
-class Moments:
+class Moments(Value):
     """Weighted number, mean and covariance of some rows, for each of K components.
 
     ``counts`` (K,), the sums N_k of the weights.  ``shifts`` (K, d), how far the weighted mean is from the

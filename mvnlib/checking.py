@@ -30,7 +30,7 @@ SEED = 20060423
 EXTENSION = "the symmetric extension f((S + S^T) / 2), whose entrywise table is the frobenius one"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Verdict:
     """What `check_gradient` found.
 

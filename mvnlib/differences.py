@@ -42,6 +42,7 @@ from ._validation import (
     quiet,
     quiet_around_functions,
 )
+from ._values import Value
 from .conventions import CONVENTIONS
 
 SCHEMES = (*RULES, "complex")
@@ -309,7 +310,7 @@ def fd_differential(
 
 
 @dataclass(frozen=True, eq=False)
-class StepSweep:
+class StepSweep(Value):
     """The error of difference schemes against the step: the data of the V-curve.
 
     Attributes

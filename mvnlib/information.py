@@ -22,6 +22,7 @@ from mvnlib._validation import (
     quiet,
     quiet_around_functions,
 )
+from mvnlib._values import equal
 from mvnlib.conventions import CONVENTIONS, converted, vech_places
 from mvnlib.normal import LOG_2PI
 from mvnlib.statistics import as_data, sums
@@ -415,6 +416,12 @@ class Laplace(NamedTuple):
     mode: Array
     covariance: Array
     log_normaliser: float
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, tuple) and len(self) == len(other) and all(map(equal, self, other))
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
 
 
 @quiet_around_functions

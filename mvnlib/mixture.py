@@ -31,6 +31,7 @@ from mvnlib._validation import (
     quiet,
     quiet_around_functions,
 )
+from mvnlib._values import Value
 from mvnlib.conventions import CONVENTIONS, convert_gradient
 from mvnlib.statistics import NormalStatistics
 
@@ -231,7 +232,7 @@ def em_step(X: Any, weights: Any, means: Any, covariances: Any) -> tuple[Array, 
 
 
 @dataclass(frozen=True, eq=False)
-class MixtureStatistics:
+class MixtureStatistics(Value):
     """What one E step at some parameters knows of the rows of a data set: a small value, and it adds.
 
     Statistics of two sets of rows, taken at the same parameters, add to those of the union.  So data larger than
@@ -409,7 +410,7 @@ class MixtureStatistics:
 
 
 @dataclass(frozen=True, eq=False)
-class Mixture:
+class Mixture(Value):
     """A fitted mixture.
 
     Attributes

@@ -25,6 +25,7 @@ from mvnlib._validation import (
     require_finite,
     subtract,
 )
+from mvnlib._values import Value
 
 _CHUNK_BYTES = 1 << 19
 #: From here on a row is long enough for NumPy to subtract a vector from each at full speed.
@@ -33,7 +34,7 @@ _TINY = float(np.finfo(float).tiny)
 
 
 @dataclass(frozen=True, eq=False)
-class NormalStatistics:
+class NormalStatistics(Value):
     """Number, mean and scatter matrix of the rows of a data set.
 
     Every function of a log-likelihood takes them in place of the data ``X``.  They add, with ``+`` and with

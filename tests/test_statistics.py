@@ -209,12 +209,10 @@ def test_adding_leaves_both_summands_as_they_were() -> None:
         assert np.array_equal(now, before)
 
 
-def test_statistics_are_values_that_do_not_change_and_compare_without_complaint() -> None:
+def test_statistics_do_not_change() -> None:
     some = NormalStatistics.from_data(draw(5, 2, 0))
     with pytest.raises(AttributeError):
         some.n = 3.0  # type: ignore[misc]
-    assert some == some
-    assert some != NormalStatistics.from_data(draw(5, 2, 0))  # the one is not the other; nor is it an error
 
 
 # Sums about a point
@@ -416,11 +414,7 @@ def test_a_density_needs_the_rows_themselves() -> None:
 def test_statistics_survive_a_pickle() -> None:
     some = NormalStatistics.from_data(draw(5, 3, 0))
     again = pickle.loads(pickle.dumps(some))
-    assert type(again) is NormalStatistics
-    assert again.n == some.n
-    assert np.array_equal(again.mean, some.mean)
-    assert np.array_equal(again.scatter, some.scatter)
-    assert np.array_equal(again.rest, some.rest)
+    assert again == some
     assert (again + some).n == 10
 
 
