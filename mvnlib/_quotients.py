@@ -172,7 +172,7 @@ def slopes_of_moves(
         # Divide by the increment that floating point made of the step, not by the step.
         behind, origin = (values[levels:], entries[levels:]) if rule.two_sided else (g.at, flat[a])
         increments = entries[:levels] - origin
-        if not increments.all():
+        if np.count_nonzero(increments) < increments.size:
             raise LostStepError(h)
         quotients = (values[:levels] - behind) / increments.reshape(*increments.shape, *[1] * g.at.ndim)
         out[0, start : start + a.size] = _weighted(value, quotients)
@@ -203,7 +203,9 @@ def slope_along(
 
 
 def _weighted(weights: Array, quotients: NDArray[Any]) -> NDArray[Any]:
-    """Sum over the first axis; tensordot takes longer to begin than there is to do."""
+    """Sum over the first axis; tensordot takes longer to begin than there is to do, einsum than one product."""
+    if weights.size == 1:
+        return np.asarray(weights[0] * quotients[0])
     return np.asarray(np.einsum("l,l...->...", weights, quotients))
 
 

@@ -71,13 +71,10 @@ def _as_asked(value: Any, asked: Any) -> Any:
         return value[0], _as_asked(value[1], asked)
     if not callable(value):
         return value
-    loud = np.errstate(**asked)(value)
     unwarned: Any = {kind: "ignore" if do == "warn" else do for kind, do in asked.items()}
 
     def run(*args: Any, **kwargs: Any) -> Any:
-        if not _probing.get():
-            return loud(*args, **kwargs)
-        with np.errstate(**unwarned):
+        with np.errstate(**(unwarned if _probing.get() else asked)):
             return value(*args, **kwargs)
 
     # Its parameters, and the name to show it by.

@@ -200,11 +200,12 @@ def fd_gradient(
     """
     one_of("convention", convention, CONVENTIONS)
     one_of("scheme", scheme, SCHEMES)
-    X = _point(S)
     tied = convention != "entrywise"
     if tied:
-        X = as_symmetric("S", X)
+        X = as_symmetric("S", S)
         X = X / 2 + X.T / 2
+    else:
+        X = _point(S)
     if not isinstance(batched, bool | np.bool_ | None):
         raise TypeError(f"batched must be True, False or None, not {batched!r}")
     as_flag("return_error", return_error)
