@@ -429,6 +429,21 @@ def test_the_likelihood_is_unbounded_at_a_collapsed_component() -> None:
         em_step(X, *new[:3])
 
 
+@pytest.mark.parametrize("size", [2.0**-500, 2.0**-20, 1.0, 2.0**17, 2.0**500])
+def test_a_covariance_that_is_singular_but_for_rounding_is_refused_in_any_units(size: float) -> None:
+    """Cholesky succeeds on it, with a last pivot that is rounding; one that only comes near is taken."""
+    X, good = size * np.zeros((3, 2)), size * np.eye(2) * size
+    for gap, refused in ((2e-16, True), (1e-12, False)):
+        flat = size * np.array([[1.0, 1 - gap], [1 - gap, 1.0]]) * size
+        for k, covariances in enumerate(([flat, good], [good, flat])):
+            parameters = [0.5, 0.5], np.zeros((2, 2)), covariances
+            if not refused:
+                assert np.isfinite(mixture_loglik(X, *parameters))
+                continue
+            with pytest.raises(np.linalg.LinAlgError, match=rf"^covariances\[{k}\].*told from a singular"):
+                mixture_loglik(X, *parameters)
+
+
 @pytest.mark.parametrize("far", [0.0, 1e6])
 @pytest.mark.parametrize("shape", ["a point", "a line"])
 def test_a_fit_that_collapses_says_where(shape: str, far: float) -> None:
@@ -674,6 +689,23 @@ def test_a_chunk_boundary_is_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = [responsibilities(X, *parameters), *em_step(X, *parameters), *mixture_gradient(X, *parameters)]
     for one, other in zip(whole, parts, strict=True):
         assert_close(other, one, rounding(10))
+
+
+@pytest.mark.parametrize("row", [0, 70_000])
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        (np.nan, r"^X must be finite, but X\[{}, 1\] is nan"),
+        (-np.inf, r"^X must be finite, but X\[{}, 1\] is -inf"),
+        (1e200, r"^X\[{}\] is so far from every component"),
+    ],
+)
+def test_a_row_without_a_density_is_named_and_why(row: int, entry: float, words: str) -> None:
+    X, parameters = draw(70_001, 2, 3, 9)
+    X[row, 1] = entry
+    for function in (mixture_loglik, responsibilities, mixture_gradient, em_step):
+        with pytest.raises(ValueError, match=words.format(row)):
+            function(X, *parameters)
 
 
 def test_the_start_is_drawn_from_all_blocks_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
