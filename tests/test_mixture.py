@@ -374,6 +374,17 @@ def test_data_far_from_the_origin_lose_no_digits(faithful: np.ndarray) -> None:
     assert np.array_equal(near[2], far[2])
 
 
+def test_a_narrow_cluster_far_from_the_origin_is_no_collapse() -> None:
+    """What rounding leaves of a variance is measured from the rows, not from zero."""
+    rng, far = np.random.default_rng(0), 2.0**42
+    wide, narrow = rng.standard_normal((2, 40, 2)) * [[[1.0]], [[2.0**-8]]]
+    X = np.round(np.concatenate([wide, 3 + narrow]) * 1024) / 1024
+    for sign in (1, -1):
+        here, there = (fit_mixture(sign * X + o, 2, rng=np.random.default_rng(0)) for o in (0.0, sign * far))
+        assert_close(there.covariances, here.covariances, 1e-6)
+        assert_close(there.weights, here.weights, 1e-6)
+
+
 # Components that fade or collapse
 
 
@@ -517,6 +528,23 @@ def test_a_row_is_not_drawn_twice_for_the_start_whatever_the_generator_gives() -
     X = np.array([[0.0], [0.0], [1.0], [5.0]])
     fit_mixture(X, 3, rng=Zero(np.random.PCG64(0)), callback=lambda i, p, v: starts.append(p[1]) or True)
     assert starts[0].ravel().tolist() == [0.0, 1.0, 5.0]
+
+
+def test_the_rows_of_a_start_are_drawn_in_proportion_to_their_squared_distance() -> None:
+    """From the nearest row drawn before; the first of all rows alike."""
+    X, rng = np.array([0.0, 1.0, 4.0, 5.0]), np.random.default_rng(0)
+    squares = (X[:, None] - X) ** 2
+    expected = squares / squares.sum(axis=1)[:, None] / 4
+    starts: list[np.ndarray] = []
+    for _ in range(1000):
+        fit_mixture(X[:, None], 3, rng=rng, callback=lambda i, p, v: starts.append(p[1]) or True)
+    drawn = np.searchsorted(X, np.array(starts)[:, :, 0])
+    found = np.zeros((4, 4))
+    np.add.at(found, (drawn[:, 0], drawn[:, 1]), 1 / len(drawn))
+    assert (np.abs(found - expected) <= 4 * np.sqrt(expected / len(drawn))).all()
+    # The nearer of 0 and 1 is at distance 3 from 4 and at 4 from 5.
+    last = [row[2] for row in drawn.tolist() if set(row[:2]) == {0, 1}]
+    assert abs(np.mean(np.array(last) == 3) - 16 / 25) < 4 * np.sqrt(0.25 / len(last))
 
 
 def test_rows_that_do_not_span_the_space_are_refused_at_the_start() -> None:
