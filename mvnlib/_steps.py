@@ -98,14 +98,15 @@ def check_steps(
     Raises
     ------
     StepError
-        At the first line that does not follow: it differs in value or shape, is not finite, or fails to
-        evaluate. The message shows the point and both values. It is an AssertionError and a ValueError.
+        At the first line that does not follow: it differs in value or shape, is empty or not finite, fails to
+        evaluate, or does not give the same again at the same point. The message shows the point and both
+        values. It is an AssertionError and a ValueError.
     ValueError, TypeError
         If there are fewer than two lines, or a line or space is none.
 
     Notes
     -----
-    Cost: four values of each line at each point.
+    Cost: five values of each line at each point.
 
     Examples
     --------
@@ -177,11 +178,16 @@ class _Bound:
     def value_and_noise(
         self, point: Mapping[str, Array], nudges: list[dict[str, float]]
     ) -> tuple[Array, float]:
-        at = self._value({name: np.copy(point[name]) for name in self.names})
+        at, again = (self._value({name: np.copy(point[name]) for name in self.names}) for _ in range(2))
         nudged = [self._value({name: point[name] * nudge[name] for name in self.names}) for nudge in nudges]
-        if any(value.shape != at.shape for value in nudged):
+        if any(value.shape != at.shape for value in (again, *nudged)):
             raise StepError(f"{self.label} changes its shape from one evaluation to the next")
-        return at, 100 * max(float(np.abs(value - at).max(initial=0.0)) for value in nudged)
+        move = max(float(np.abs(value - at).max()) for value in nudged)
+        # What moves by itself as it does when its variables move, as random numbers do, would follow from anything.
+        if not np.abs(again - at).max() <= move / 10:
+            shown = {**point, "first": at, "then": again}
+            raise StepError(f"{self.label} changes from one evaluation to the next:\n{_report(shown)}")
+        return at, 100 * move
 
     def _value(self, arguments: dict[str, Array]) -> Array:
         try:
@@ -192,6 +198,8 @@ class _Bound:
             raise StepError(f"{self.label} could not be evaluated: {reason}") from error
         if value.dtype.kind not in "biuf":
             raise StepError(f"{self.label} must be a number or an array of real numbers, not {found!r}")
+        if not value.size:
+            raise StepError(f"{self.label} must have a value, but it is empty: its shape is {value.shape}")
         if not np.isfinite(value).all():
             raise StepError(f"{self.label} is not finite: {value}\nat\n{_report(arguments)}")
         return value.astype(float)

@@ -610,6 +610,18 @@ def test_lines_must_agree_in_shape_and_be_finite_numbers():
         check_steps(lambda x: x, lambda x: np.ones(7) + x, where=vector)
 
 
+@pytest.mark.parametrize("size", [1.0, 1e-9])
+def test_a_line_that_changes_by_itself_follows_from_nothing(size):
+    rng = np.random.default_rng(0)
+    with pytest.raises(StepError, match="line 2 changes from one evaluation to the next"):
+        check_steps(lambda x: x, lambda x: x + size * rng.standard_normal(), where=vector)
+
+
+def test_a_line_without_a_value_is_an_error():
+    with pytest.raises(StepError, match="line 1 must have a value"):
+        check_steps(lambda x: x[:0], lambda x: x[:0], where=vector)
+
+
 def test_lines_cannot_change_the_point_for_each_other():
     def spoil(x):
         y = x.copy()
