@@ -217,12 +217,13 @@ def recognise(
 ) -> Mistake | None:
     """Return the mistake of the catalogue that turns the right table into the candidate, if only one does.
 
-    Tables are compared in the `units` of their entries. A mistake that changes nothing here (a transpose of a
-    symmetric table) is passed over, as is one that has no meaning for the shape or the point. Of those that make
-    one certain table the first is taken, for where two do, they say the same of it; they come before those that
-    leave something open, and of these two would be two explanations.
+    Tables are compared in the `units` of their entries, relative to the candidate: one that is only small is not zero.
+    A mistake that changes nothing here (a transpose of a symmetric table) is passed over, as is one that has no
+    meaning for the shape or the point. Of those that make one certain table the first is taken, for where two do,
+    they say the same of it; they come before those that leave something open, and of these two would be two
+    explanations.
     """
-    atol = rtol * max(float(np.abs(table * units).max()) for table in (candidate, right))
+    atol = rtol * float(np.abs(candidate * units).max())
 
     def close(A: Array, B: Array) -> bool:
         return A.shape == B.shape and bool((np.abs((A - B) * units) <= atol).all())

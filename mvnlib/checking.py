@@ -383,7 +383,7 @@ def _complaints(claimed: Array, referee: _Referee, convention: str, S: Array) ->
         return [text + "."]
     ratios = claimed[wrong] / referee.table[wrong]
     ratio = mine / theirs
-    same = wrong.sum() > 1 and bool(np.allclose(ratios, ratio, rtol=1e-4, atol=1e-6))
+    same = wrong.sum() > 1 and bool(np.allclose(ratios, ratio, rtol=1e-4, atol=0))
     message = [f"{text}; the ratio is {ratio:.6g}{' for all of these' if same else ''}."]
     if convention != "entrywise" and not referee.size(claimed - claimed.swapaxes(0, 1)) <= gap.max() * 1e-3:
         message.append(f"A {convention} table is symmetric, the candidate is not.")

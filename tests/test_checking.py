@@ -669,6 +669,19 @@ def test_a_derivation_is_checked_alike_every_time_and_elsewhere_on_request():
     assert (first != third).any()
 
 
+def test_a_small_table_is_not_called_zero_nor_a_multiple_of_another(rng):
+    S = positive_definite.draw(rng, 3)
+    right = np.linalg.inv(S)
+    verdict = check_gradient(logdet, 1e-7 * right, S)
+    assert verdict.mistake == "factor"
+    assert "for all of these" in verdict.message
+    verdict = check_gradient(logdet, 1e-7 * np.arange(9.0).reshape(3, 3), S)
+    assert not verdict
+    assert verdict.mistake is None
+    assert "for all of these" not in verdict.message
+    assert check_gradient(logdet, 0 * right, S).mistake == "zero"
+
+
 @pytest.mark.parametrize("d", [2, 3])
 def test_wrong_free_tables_are_recognised_by_what_is_wrong_with_the_gradient(rng, d):
     S, n = positive_definite.draw(rng, d), 7
