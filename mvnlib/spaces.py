@@ -19,7 +19,9 @@ from mvnlib._validation import (
     as_generator,
     as_number,
     as_real,
+    as_scaled,
     is_nearly_symmetric,
+    one_of,
     quiet,
 )
 
@@ -121,8 +123,8 @@ class Space:
     def contains(self, point: Any) -> bool:
         """Whether ``point`` lies in the space: never, if it is not an array of finite real numbers.
 
-        Symmetry is read up to rounding, and a matrix counts as invertible if float64 can tell it from a
-        singular one.
+        Symmetry is read up to rounding, and a matrix counts as invertible or positive definite if float64 can
+        tell it from a singular one.
         """
         try:
             array = as_real("point", point, ndim=len(self.shape))
@@ -205,7 +207,11 @@ def _lower(rng: np.random.Generator, shape: tuple[int, ...], condition: float) -
 
 
 def _is_positive_definite(A: Array) -> bool:
-    return is_nearly_symmetric(A) and bool(np.linalg.eigvalsh(A)[0] > 0)
+    try:
+        as_scaled("point", A)
+    except ValueError:  # LinAlgError is one
+        return False
+    return True
 
 
 def _is_invertible(A: Array) -> bool:
@@ -238,6 +244,8 @@ def matrix(rows: str, columns: str) -> Space:
     >>> spaces.matrix("m", "d").sides(3)
     (2, 3)
     """
+    for name, side in (("rows", rows), ("columns", columns)):
+        one_of(name, side, ("d", *OTHER_SIDES))
     holds = _is_square if rows == columns else _is_anything
     return Space(f"{rows} x {columns} matrix", (rows, columns), _normal, _free, holds)
 

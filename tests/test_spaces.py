@@ -127,6 +127,8 @@ OUTSIDE: list[tuple[Space, Any]] = [
     (spaces.positive_definite, np.diag([1.0, 0.0])),
     (spaces.positive_definite, -np.eye(2)),
     (spaces.positive_definite, np.array([[2.0, 1.0], [0.0, 2.0]])),
+    (spaces.positive_definite, np.array([[1.0, 1.0], [1.0, 1 + 2**-52]])),  # by less than rounding
+    (spaces.positive_definite, np.array([[1e-200, 1e-5], [0.0, 1e200]])),  # a correlation of 1e-5, or of 0
     (spaces.lower, np.array([[1.0, 1.0], [0.0, 1.0]])),
     (spaces.lower, -np.eye(2)),
     (spaces.lower, np.array([[1.0, 0.0], [1.0, 0.0]])),
@@ -186,6 +188,8 @@ def test_a_space_is_found_by_its_name_with_blanks_or_underscores() -> None:
 def test_rectangular_sides_are_named() -> None:
     assert matrix("m", "d").sides(3) == (2, 3)
     assert matrix("d", "k").sides(3) == (3, 4)
+    with pytest.raises(ValueError, match="columns must be one of 'd', 'm', 'k', but it is 'n'"):
+        matrix("m", "n")
 
 
 def test_the_eigenvalues_of_positive_definite_points_are_not_always_on_one_scale() -> None:
