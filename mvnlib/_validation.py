@@ -127,6 +127,12 @@ def as_float(array: NDArray[Any]) -> Array:
         return array.astype(np.float64)
 
 
+def sealed(array: Array) -> Array:
+    """The array, which from now on cannot be written to: a value that others count on, whoever holds it."""
+    array.flags.writeable = False
+    return array
+
+
 def subtract(rows: NDArray[Any], origin: Array, out: Array) -> Array:
     """rows - origin in ``out``, the rows being read as float64 a few at a time."""
     np.subtract(rows, origin, out=out, dtype=np.float64)

@@ -30,6 +30,7 @@ from mvnlib._validation import (
     one_of,
     quiet,
     quiet_around_functions,
+    sealed,
 )
 from mvnlib._values import Value
 from mvnlib.conventions import CONVENTIONS, convert_gradient
@@ -237,7 +238,7 @@ class MixtureStatistics(Value):
 
     Statistics of two sets of rows, taken at the same parameters, add to those of the union.  So data larger than
     memory, or spread over machines, are read chunk by chunk, and the log-likelihood, its gradient and the
-    parameters after one EM step follow from the sum alone.
+    parameters after one EM step follow from the sum alone.  Their arrays cannot be written to.
 
     Parameters
     ----------
@@ -270,6 +271,15 @@ class MixtureStatistics(Value):
 
     #: An array added to statistics is an error, not an array of statistics.
     __array_ufunc__ = None
+
+    def __post_init__(self) -> None:
+        for part in (self.components, self.moments):
+            for name in part.__dataclass_fields__:
+                sealed(getattr(part, name))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()
 
     @classmethod
     @quiet

@@ -23,6 +23,7 @@ from mvnlib._validation import (
     as_symmetric,
     quiet,
     require_finite,
+    sealed,
     subtract,
 )
 from mvnlib._values import Value
@@ -38,7 +39,7 @@ class NormalStatistics(Value):
     """Number, mean and scatter matrix of the rows of a data set.
 
     Every function of a log-likelihood takes them in place of the data ``X``.  They add, with ``+`` and with
-    ``sum``, and they can be pickled.
+    ``sum``, they can be pickled, and their arrays cannot be written to.
 
     Parameters
     ----------
@@ -110,9 +111,13 @@ class NormalStatistics(Value):
         self._hold(n, mean, scatter.copy(), rest)
 
     def _hold(self, n: float, mean: Array, scatter: Array, rest: Array) -> NormalStatistics:
-        for name, value in (("n", n), ("mean", mean), ("scatter", scatter), ("rest", rest)):
-            object.__setattr__(self, name, value)
+        object.__setattr__(self, "n", n)
+        for name, value in (("mean", mean), ("scatter", scatter), ("rest", rest)):
+            object.__setattr__(self, name, sealed(value))
         return self
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._hold(**state)
 
     @classmethod
     @quiet

@@ -19,7 +19,7 @@ import mpmath
 import numpy as np
 import pytest
 from hostile import NOT_A_COVARIANCE, NOT_REAL, disguises
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from oracles import autodiff
 from scipy.special import logsumexp
@@ -258,16 +258,19 @@ def test_where_the_logarithm_itself_is_no_float_the_row_is_named() -> None:
 
 
 @given(n=st.integers(12, 40), d=st.integers(1, 3), K=components, seed=seeds)
+@example(n=12, d=3, K=2, seed=123298)  # one component on four rows: condition number 2e3
 def test_a_step_never_loses(n: int, d: int, K: int, seed: int) -> None:
     X, parameters = draw(n, d, K, seed)
-    values = []
+    values, conditions = [], []
     try:
         for _ in range(8):
+            conditions.append(np.linalg.cond(parameters[2]).max())
             *parameters, value = em_step(X, *parameters)
             values.append(value)
     except np.linalg.LinAlgError:  # collapsed: the gain was without bound
-        pass
-    assert (np.diff(values) >= -rounding() * (n + np.abs(values).max())).all()
+        conditions.pop()
+    noise = rounding(np.array(conditions), units=20) * (n + np.abs(values).max())
+    assert (np.diff(values) >= -noise[:-1] - noise[1:]).all()
 
 
 @given(d=sizes, K=components, seed=seeds)
@@ -572,7 +575,7 @@ def test_old_faithful_has_the_maximum_that_everybody_finds(faithful: np.ndarray,
 def test_a_fit_is_its_seed(faithful: np.ndarray) -> None:
     one, two, other = (fit_mixture(faithful, 3, rng=np.random.default_rng(s)) for s in (5, 5, 6))
     assert one.history == two.history != other.history
-    assert one != two  # it holds arrays: identity is all that can be asked
+    assert one == two != other
     assert isinstance(one, Mixture)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from inspect import signature
 from pathlib import Path
@@ -264,6 +264,18 @@ def test_the_gradient_is_asked_for_as_that_of_normal_statistics_is() -> None:
     assert mine == theirs
     with pytest.raises(TypeError):
         taken(*draw(9, 2, 3, 0)).loglik_gradient("free")  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("way", [lambda s: s, lambda s: s + s, lambda s: pickle.loads(pickle.dumps(s))])
+def test_the_arrays_of_statistics_cannot_be_written_to(
+    way: Callable[[MixtureStatistics], MixtureStatistics],
+) -> None:
+    X, parameters = draw(9, 2, 3, 0)
+    some = way(taken(X, parameters))
+    for array in (some.weights, some.means, some.covariances, *vars(some.moments).values()):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 9
+    assert all(array.flags.writeable for array in (X, *map(np.asarray, parameters), *some.em_step()[:3]))
 
 
 def test_statistics_can_be_sent_to_another_process() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import tracemalloc
 from collections.abc import Callable
@@ -203,10 +204,28 @@ def test_statistics_of_different_dimensions_do_not_add() -> None:
 def test_adding_leaves_both_summands_as_they_were() -> None:
     a, b = (NormalStatistics.from_data(draw(5, 2, seed)) for seed in (0, 1))
     kept = [x.copy() for x in (a.mean, a.scatter, b.mean, b.scatter)]
-    total = a + b
-    total.mean[...] = total.scatter[...] = np.nan
+    assert (a + b).n == 10
     for now, before in zip((a.mean, a.scatter, b.mean, b.scatter), kept, strict=True):
         assert np.array_equal(now, before)
+
+
+@pytest.mark.parametrize(
+    "way", [lambda s: s, lambda s: s + s, lambda s: pickle.loads(pickle.dumps(s)), copy.deepcopy]
+)
+def test_the_arrays_of_statistics_cannot_be_written_to_nor_are_they_those_of_the_caller(
+    way: Callable[[NormalStatistics], NormalStatistics],
+) -> None:
+    given = np.array([1.0, 2.0]), np.diag([3.0, 4.0]), np.zeros(2)
+    for some in (NormalStatistics.from_data(draw(5, 2, 0)), NormalStatistics(5, *given)):
+        some = way(some)
+        kept = some.mean.copy()
+        for name in ("mean", "scatter", "rest"):
+            with pytest.raises(ValueError, match="read-only"):
+                getattr(some, name)[0] = 9
+        with pytest.raises(ValueError, match="read-only"):
+            some.mean -= 1  # type: ignore[misc]  # it would fail, but only after it has been done
+        assert np.array_equal(some.mean, kept)
+    assert all(array.flags.writeable for array in given)
 
 
 def test_statistics_do_not_change() -> None:
@@ -549,7 +568,6 @@ def test_input_in_another_dress_gives_the_same_and_is_left_unchanged(disguise: s
     found, plain = NormalStatistics.from_data(value), NormalStatistics.from_data(X)
     assert_same(found, plain)
     assert found.mean.dtype == found.scatter.dtype == np.float64
-    found.mean[...] = found.scatter[...] = np.nan
     assert np.array_equal(np.asarray(value, dtype=float), X)
 
 
