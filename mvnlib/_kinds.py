@@ -130,11 +130,18 @@ class Gradient(Differentiable):
 
     def gradient(self, point: Point, convention: str = "entrywise") -> Any:
         """The gradient in a convention; ``frobenius`` and ``free`` read the variable as symmetric."""
-        table = self.grad(*self._arguments(point))
+        table = self._table(point)
         if convention == "entrywise":
             return table
         return convert_gradient(table, "entrywise", convention)
 
     def differential(self, point: Point, E: Any) -> Any:
         """df at the point in the direction ``E``: the sum of its products with the gradient's entries."""
-        return ops.dot(self.grad(*self._arguments(point)), E)
+        return ops.dot(self._table(point), E)
+
+    def _table(self, point: Point) -> Any:
+        table = self.grad(*self._arguments(point))
+        found, wanted = np.shape(table), np.shape(point[self.wrt])
+        if found != wanted:  # NumPy would stretch it
+            raise ValueError(f"grad of {self.key!r} must have the shape {wanted} of {self.wrt}, not {found}")
+        return table

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import sympy
+from sympy.matrices.expressions.matexpr import MatrixElement
 from sympy.polys.rings import PolyElement, ring
 from sympy.printing.jscode import JavascriptCodePrinter
 
@@ -100,8 +101,7 @@ def derivative(f: Any, S: Any, convention: str = "entrywise") -> Any:
     one_of("convention", convention, CONVENTIONS)
     S = np.asarray(S, dtype=object)
     _require_own_symbols(f, S)
-    tied = len({entry for entry in S.flat if entry != 0}) < sum(entry != 0 for entry in S.flat)
-    if convention == "entrywise" and tied:
+    if convention == "entrywise" and _share_a_symbol(S):
         raise ValueError(
             "convention 'entrywise' moves one entry alone, but entries of S share a symbol; "
             "use 'free' or 'frobenius', or symbols of the general space"
@@ -110,6 +110,10 @@ def derivative(f: Any, S: Any, convention: str = "entrywise") -> Any:
         raise ValueError(
             f"convention {convention!r} is about a symmetric matrix, but the symbols of S are not symmetric"
         )
+    if convention != "entrywise" and _share_a_symbol(S[np.tril_indices(len(S))]):
+        raise ValueError(
+            f"convention {convention!r} ties S_ij to S_ji alone, but other entries of S share a symbol too"
+        )
     table = np.array([sympy.diff(f, s) if s != 0 else sympy.S.Zero for s in S.flat], dtype=object).reshape(
         S.shape
     )
@@ -117,6 +121,11 @@ def derivative(f: Any, S: Any, convention: str = "entrywise") -> Any:
         off_diagonal = ~np.eye(S.shape[0], dtype=bool)
         table[off_diagonal] = table[off_diagonal] / 2
     return table
+
+
+def _share_a_symbol(entries: Any) -> bool:
+    moving = [entry for entry in entries.flat if entry != 0]
+    return len(set(moving)) < len(moving)
 
 
 def _require_own_symbols(f: Any, S: Any) -> None:
@@ -209,6 +218,9 @@ def prove(identity: Identity | str, d: int, space: Space | str | None = None) ->
     point = identity.symbols(d, space)
     if isinstance(identity, Equality):
         left, right = _entries(identity.lhs(*point.values())), _entries(identity.rhs(*point.values()))
+        if left.shape != right.shape:
+            row = (f"shapes {left.shape} and {right.shape}", False)
+            return Proof(identity.key, d, "every point", (row,))
         fractions = _Fractions([*left.flat, *right.flat])
         gaps = [
             fractions.written(a) - fractions.written(b) for a, b in zip(left.flat, right.flat, strict=True)
@@ -241,7 +253,21 @@ def prove(identity: Identity | str, d: int, space: Space | str | None = None) ->
 
 def _entries(values: Any) -> Any:
     """An array of SymPy expressions, also of what is one number."""
-    return np.array(sympy.sympify(np.asarray(values, dtype=object).tolist()), dtype=object)
+    array = np.array(values, dtype=object)
+    for place in np.ndindex(*array.shape):
+        array[place] = _expression(f"entry {place}", array[place])
+    return array
+
+
+def _expression(name: str, value: Any) -> Any:
+    """A scalar as SymPy holds it; a text is none, for SymPy would run it as a program."""
+    try:
+        expression = sympy.sympify(value, strict=True)
+    except sympy.SympifyError:
+        expression = None
+    if not isinstance(expression, sympy.Expr) or not expression.is_commutative:
+        raise TypeError(f"{name} must be a scalar in symbols that commute, not {value!r}")
+    return expression
 
 
 def is_zero(expression: Any) -> bool:
@@ -261,7 +287,7 @@ def is_zero(expression: Any) -> bool:
     bool
         True means proved.  False means that the expression is not zero, or nowhere defined, or zero only
         because of a relation between opaque parts: ``log(x**2) - 2 log(x)`` and ``sin(x)**2 + cos(x)**2 - 1``
-        give False.
+        give False.  What is divided by is taken for zero where it has opaque parts, and is zero at random points.
 
     Raises
     ------
@@ -278,17 +304,34 @@ def is_zero(expression: Any) -> bool:
     >>> symbolic.is_zero((ops.inv(S) @ S)[0, 1])
     True
     """
-    expression = sympy.sympify(expression)
-    if not isinstance(expression, sympy.Expr) or not expression.is_commutative:
-        raise TypeError(f"expression must be a scalar in symbols that commute, not {expression}")
+    expression = _expression("expression", expression)
+    if expression.is_Float:
+        return not expression
+    if expression.has(sympy.oo, -sympy.oo, sympy.zoo, sympy.nan):
+        return False
     fractions = _Fractions([expression])
     return fractions.vanishes(fractions.written(expression))
 
 
-@lru_cache(maxsize=64)
-def _is_zero(base: Any) -> bool:
-    """:func:`is_zero` of what is divided by: all the entries of a table are divided by the same."""
-    return is_zero(base)
+@lru_cache(maxsize=64)  # all the entries of a table are divided by the same
+def _may_vanish(base: Any) -> bool:
+    """Whether what is divided by is zero, or, having opaque parts, nowhere seen not to be."""
+    return is_zero(base) or (bool(_parts([base])[2]) and not _differs_from_zero(base))
+
+
+def _differs_from_zero(expression: Any) -> bool:
+    """Whether an expression is seen not to be zero at one of some random points."""
+    rng = np.random.default_rng(0)
+    symbols = expression.atoms(sympy.Symbol, MatrixElement)
+    for _ in range(4):
+        point = {
+            symbol: sympy.Rational(int(k), 97)
+            for symbol, k in zip(symbols, rng.integers(30, 300, len(symbols)), strict=True)
+        }
+        value = expression.xreplace(point).evalf(30)  # of what is zero, it has no digit
+        if value.is_number and not value.has(sympy.zoo, sympy.nan) and abs(complex(value)) > 1e-100:
+            return True
+    return False
 
 
 class _Fractions:
@@ -304,7 +347,7 @@ class _Fractions:
         self.slopes = {part: {s: sympy.diff(part, s) for s in moved} for part in opaque}
         if slopes := [slope for by in self.slopes.values() for slope in by.values()]:
             free, bases, opaque, integral = _parts([*expressions, *slopes])
-        self.defined = not any(map(_is_zero, bases))
+        self.defined = not any(map(_may_vanish, bases))
         names = [*free, *(sympy.Dummy() for _ in (*opaque, *bases))]
         self.ring, *gens = ring(names or [sympy.Dummy()], sympy.ZZ if integral else sympy.QQ)
         # Two mappings: log(x) and 1 / log(x) are two generators, though both are found under log(x).
@@ -472,7 +515,7 @@ def numpy_function(identity: Identity | str, d: int) -> Callable[..., Any]:
     ------
     KeyError, ValueError, TypeError
         If there is no such entry, or ``d`` is no whole number of at least 1; the function refuses arguments that
-        are no finite real arrays of the right shape.
+        are no finite real arrays of the right shape, and those at which its value is no float.
 
     Examples
     --------
@@ -511,9 +554,13 @@ def numpy_function(identity: Identity | str, d: int) -> Callable[..., Any]:
             raise TypeError(
                 f"the function takes {', '.join(names[: len(shapes)])}, not {len(values)} arguments"
             )
-        return np.array(compiled(*(float(numbers[n][index]) for n, index in place.values()))).reshape(
-            table.shape
-        )
+        try:
+            entries = compiled(*(float(numbers[n][index]) for n, index in place.values()))
+        except OverflowError:
+            entries = np.inf
+        if not np.isfinite(entries).all():
+            raise ValueError(f"{identity.key!r} is no float at this point; change the units of its arguments")
+        return np.array(entries, dtype=float).reshape(table.shape)
 
     return function
 
