@@ -23,6 +23,7 @@ _PROBE = 0.01
 _LONGEST = 0.2
 
 _EDGE = "beside it the density is zero or not defined, as at an edge, or it is too sharp for floating point"
+_FLAT = "however far one goes along a coordinate it bends by less than 1/16: it is all but flat, or rises without end"
 
 
 class Peak(NamedTuple):
@@ -123,6 +124,8 @@ def find_peak(target: Target, start: Array) -> Peak:
         widths = _widths(target.value, point, value, widths)
         if (widths <= 1e-14 * np.abs(point)).any():
             raise _no_mode(point, _EDGE)
+        if not np.isfinite(widths).all():
+            raise _no_mode(point, _FLAT)
         basis = np.diag(widths)
         slope, H = target.derivatives(point, value, basis)
         bends, V = np.linalg.eigh(H)

@@ -267,7 +267,8 @@ def check_complex(g: Evaluation, S: Array, E: Array, slope: Array, step: float) 
     raise ValueError(
         f"the complex step fails for this f: along one direction it gives {slope[k]:.6g}, but differences "
         f"give {referee[k]:.6g}. f drops or conjugates imaginary parts, as Cholesky, eigh, eigvalsh, the "
-        "second value of slogdet, abs, norm, vdot and conj do without an error, or crosses a branch cut; "
+        "second value of slogdet, abs, norm, vdot and conj do without an error, or crosses a branch cut, or "
+        f"turns many times within the step {h:.2g} of the differences; "
         'use scheme="richardson", or write f with det, inv, solve and mvnlib.ops.logdet'
     )
 

@@ -816,3 +816,9 @@ def test_a_complex_step_that_is_too_large_is_not_blamed_on_f():
         with pytest.raises(ValueError, match=r"^the complex step fails for this f"):
             slope(lambda A: np.linalg.slogdet(A)[1], 1e-3)
         assert_allclose(slope(ops.logdet, 1e-8), slope(ops.logdet, None), rtol=1e-13)
+
+
+def test_a_function_that_turns_many_times_beside_s_is_a_reason_named() -> None:
+    with pytest.raises(ValueError, match=r"or turns many times within the step 1.*e\+05 of the differences"):
+        fd_gradient(np.sin, 1e6, scheme="complex")
+    assert_allclose(fd_gradient(np.sin, 1e6, scheme="richardson", step=0.5), np.cos(1e6), rtol=0, atol=1e-7)

@@ -626,7 +626,8 @@ NOTHING: dict[str, tuple[Callable[[Any], Any], list[float], str]] = {
     "a kink": (lambda t: -abs(t[0]), [0.7], "falls .* times as far"),
     "a kink, started on it": (lambda t: -abs(t[0]), [0.0], "falls .* times as far"),
     "a cusp": (lambda t: -(abs(t[0]) ** 1.5), [0.7], "falls .* times as far"),
-    "constant": (lambda t: 0.0, [0.7], "not strictly concave"),
+    "constant": (lambda t: 0.0, [0.7], "all but flat, or rises without end"),
+    "all but constant": (lambda t: np.cos(t[0]) / 1000, [2.0], "all but flat, or rises without end"),
     "a ridge": (lambda t: -((t[0] + t[1]) ** 2), [0.7, 0.1], "not strictly concave"),
     "a saddle": (lambda t: t[1] ** 2 - t[0] ** 2, [0.0, 0.0], "eigenvalue -2"),
     "between two modes": (
@@ -641,7 +642,7 @@ NOTHING: dict[str, tuple[Callable[[Any], Any], list[float], str]] = {
         "edge|not strictly concave",
     ),
     "exponential": (lambda t: -t[0] if t[0] > 0 else -np.inf, [1.0], "edge"),
-    "rising for ever": (lambda t: t[0], [0.7], "edge|still rises|infinite"),
+    "rising for ever": (lambda t: t[0], [0.7], "edge|still rises|infinite|without end"),
     "a pole": (lambda t: -np.log(abs(t[0])), [0.7], "infinite|edge|still rises|not strictly concave"),
     "growing without bound": (lambda t: np.exp(t[0]), [0.1], "infinite"),
 }
