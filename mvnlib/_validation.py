@@ -98,7 +98,7 @@ def as_real(
 def as_flag(name: str, value: Any) -> bool:
     """Return ``value`` if it is true or false; a word such as "no" would be taken for true."""
     if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False, not {value!r}")
+        raise TypeError(f"{name} must be True or False, not {brief(value)}")
     return bool(value)
 
 
@@ -178,7 +178,7 @@ def as_positive(name: str, value: Any) -> float:
 def as_dimension(name: str, value: Any) -> int:
     """Return ``value`` as a dimension: a whole number of at least one."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be a whole number, not {value!r}")
+        raise TypeError(f"{name} must be a whole number, not {brief(value)}")
     if value < 1:
         raise ValueError(f"{name} must be at least 1, but it is {value}")
     return int(value)
@@ -187,7 +187,7 @@ def as_dimension(name: str, value: Any) -> int:
 def as_generator(name: str, value: Any) -> np.random.Generator:
     """Return ``value`` if it is a random generator of NumPy."""
     if not isinstance(value, np.random.Generator):
-        raise TypeError(f"{name} must be a generator, say numpy.random.default_rng(0), not {value!r}")
+        raise TypeError(f"{name} must be a generator, say numpy.random.default_rng(0), not {brief(value)}")
     return value
 
 
@@ -288,7 +288,7 @@ def _not_positive_definite(name: str, array: Array) -> np.linalg.LinAlgError:
 def one_of(name: str, value: Any, options: Sequence[str]) -> str:
     """Return ``value`` if it is one of the ``options``."""
     if not isinstance(value, str) or value not in options:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}, but it is {value!r}")
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}, but it is {brief(value)}")
     return value
 
 
@@ -332,15 +332,21 @@ def _is_masked(value: Any) -> bool:
     return isinstance(value, np.ma.MaskedArray) and bool(np.ma.is_masked(value))
 
 
+def brief(value: Any) -> str:
+    """How a value is shown in a message: a set of a million numbers is known by the first."""
+    text = repr(value)
+    return text if len(text) <= 120 else f"{text[:90]} ... {text[-20:]}"
+
+
 def _described(name: str, value: Any, array: NDArray[Any]) -> str:
     if not array.ndim:
-        return repr(value)
+        return brief(value)
     if array.dtype != object or not array.size:
         return f"{type(value).__name__} of {array.dtype}"
     for where, entry in np.ndenumerate(array):
         if not isinstance(entry, Real):
-            return f"of objects: {name}[{', '.join(map(str, where))}] is {entry!r}"
-    return f"of objects such as {array.flat[0]!r}; pass numpy.asarray({name}, dtype=float)"
+            return f"of objects: {name}[{', '.join(map(str, where))}] is {brief(entry)}"
+    return f"of objects such as {brief(array.flat[0])}; pass numpy.asarray({name}, dtype=float)"
 
 
 def _as_a_matrix(name: str, array: NDArray[Any], shape: Sequence[int | None] | None) -> str:

@@ -157,7 +157,7 @@ def loglik(X: Any, mu: Any, Sigma: Any) -> float:
     d = len(P)
     n, _, T = sums(as_data("X", X, d), as_real("mu", mu, shape=(d,)), units)
     value = _loglik(n, T, P, log_constant)
-    require_range(value)
+    require_range("Sigma", value)
     return value
 
 
@@ -218,7 +218,7 @@ def loglik_and_gradient(
     if convention == "free":
         table = converted(table, "frobenius", "free")
     table = rescaled(table, 1 / units)
-    require_range(value, in_mu, table)
+    require_range("Sigma", value, in_mu, table)
     return value, (in_mu, table)
 
 
@@ -347,11 +347,11 @@ def _loglik(n: float, T: Array, P: Array, log_constant: float) -> float:
     return n * log_constant - float(np.vdot(P, T)) / 2
 
 
-def require_range(value: float, *gradient: Array) -> None:
-    """Refuse a value and a gradient of a log-likelihood that no float can hold."""
+def require_range(name: str, value: float, *gradient: Array) -> None:
+    """Refuse a value and a gradient, in mu and the matrix named, of a log-likelihood that no float can hold."""
     if not isfinite(value):
         raise ValueError("X is so far from mu that its log-likelihood is no float")
     if not all(map(is_finite, gradient)):
         raise ValueError(
-            "X is so far from mu, or so small, that the gradient of its log-likelihood overflows"
+            f"X is so far from mu, or {name} so small, that the gradient of the log-likelihood overflows"
         )

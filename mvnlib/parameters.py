@@ -145,7 +145,7 @@ def loglik_and_gradient_factor(X: Any, mu: Any, L: Any) -> tuple[float, tuple[Ar
     value = -n * (d / 2 * LOG_2PI + log_volume) - float(np.trace(M)) / 2
     M[np.diag_indices(d)] -= n
     gradient = P @ s / units, (W @ M.T / units).T
-    require_range(value, *gradient)
+    require_range("L", value, *gradient)
     return value, gradient
 
 
@@ -247,7 +247,7 @@ def loglik_and_gradient_precision(
     if np.isfinite(table).all():
         table = rescaled(convert_gradient(table, "entrywise", convention), 1 / per)
     gradient = P @ s * per, table
-    require_range(value, *gradient)
+    require_range("P", value, *gradient)
     return value, gradient
 
 

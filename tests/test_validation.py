@@ -81,6 +81,31 @@ def test_of_objects_the_first_that_is_no_number_is_shown_and_otherwise_the_remed
             as_real("S", value)
 
 
+def test_a_message_shows_the_ends_of_what_is_long() -> None:
+    with pytest.raises(
+        TypeError, match=r"^S must be an array of real numbers, not {0, 1, 2.* \.\.\. .*99999}$"
+    ) as found:
+        as_real("S", set(range(100_000)))
+    assert len(str(found.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("matrix", "gradient"),
+    [
+        ("Sigma", mvnlib.loglik_gradient),
+        ("L", mvnlib.loglik_gradient_factor),
+        ("P", mvnlib.loglik_gradient_precision),
+    ],
+)
+def test_a_gradient_out_of_range_is_blamed_on_the_matrix_too(
+    matrix: str, gradient: Callable[..., Any]
+) -> None:
+    with pytest.raises(
+        ValueError, match=f"or {matrix} so small, that the gradient of the log-likelihood overflows"
+    ):
+        gradient([[0.0]], [0.0], [[5e-324]])
+
+
 def test_a_vector_is_told_how_to_become_the_matrix_that_was_asked_for() -> None:
     x = np.arange(3.0)
     column, row = r"X\[:, None\] if it is 3 rows of one number", r"X\[None, :\] if it is one row"
