@@ -736,7 +736,7 @@ def _names(axes: Sequence[str], d: int) -> list[str]:
 
 
 def _radius(M: Array) -> float:
-    return float(np.abs(np.linalg.eigvals(M)).max())
+    return float(np.abs(np.linalg.eigvals(M)).max()) if np.isfinite(M).all() else np.inf
 
 
 def _letter(name: str) -> str:

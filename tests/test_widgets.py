@@ -552,6 +552,8 @@ def test_where_the_series_has_no_float_or_the_matrix_no_inverse_that_is_said():
         explore_neumann(np.eye(2), -np.eye(2))
     with pytest.raises(ValueError, match=r"^t E must be so small"):
         explore_neumann(np.eye(2), 1e300 * np.eye(2), t=1e10)
+    with pytest.raises(ValueError, match=r"^t E must be so small"):
+        explore_neumann(1e-200 * np.eye(2), 1e200 * np.eye(2))
     widget = explore_neumann(np.eye(2), -np.eye(2), t=0.5)
     widget.t = 1e308
     assert widget.t == 0.5
