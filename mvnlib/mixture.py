@@ -397,7 +397,7 @@ class MixtureStatistics(Value):
 
     @quiet
     def em_step(self) -> tuple[Array, Array, Array, float]:
-        """Parameters after one EM step, and the log-likelihood of those before: :func:`mvnlib.em_step`.
+        """Parameters after one EM step, and the log-likelihood of those before: :func:`mvnlib.em_step`, in O(K d^2).
 
         Returns
         -------

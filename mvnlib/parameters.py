@@ -278,7 +278,7 @@ def cholesky_differential(L: Any, dS: Any) -> Array:
 
     Notes
     -----
-    O(d^3) time.
+    O(d^3) time and O(d^2) memory.
 
     References
     ----------
@@ -331,7 +331,7 @@ def cholesky_pullback(L: Any, L_bar: Any) -> Array:
 
     Notes
     -----
-    O(d^3) time.
+    O(d^3) time and O(d^2) memory.
 
     References
     ----------
@@ -383,7 +383,7 @@ def log_cholesky(S: Any) -> Array:
 
     Notes
     -----
-    O(d^3) time.
+    O(d^3) time and O(d^2) memory.
 
     References
     ----------
@@ -419,6 +419,10 @@ def from_log_cholesky(theta: Any) -> Array:
     TypeError, ValueError
         If ``theta`` is not a vector of finite real numbers of length d (d + 1) / 2, or its entries are so
         large that the matrix overflows or a variance in it loses digits at zero.
+
+    Notes
+    -----
+    O(d^3) time and O(d^2) memory.
 
     Examples
     --------

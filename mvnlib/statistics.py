@@ -187,7 +187,7 @@ class NormalStatistics(Value):
     @quiet
     def about(self, mu: Any) -> tuple[Array, Array]:
         """The sums s = sum (x - mu) and T = sum (x - mu)(x - mu)^T about any point ``mu``, shapes (d,) and
-        (d, d).
+        (d, d), in O(d^2) time.
 
         Raises
         ------

@@ -60,6 +60,19 @@ def test_a_public_function_says_what_it_takes_returns_and_refuses(name: str) -> 
     assert ">>> " in found["Examples"]
 
 
+#: What SymPy is asked takes as long as it takes.
+NUMERIC = [
+    name
+    for name, value in PUBLIC.items()
+    if inspect.isfunction(value) and value.__module__ != "mvnlib.symbolic"
+]
+
+
+@pytest.mark.parametrize("name", NUMERIC)
+def test_a_public_function_says_what_it_costs(name: str) -> None:
+    assert re.search(r"O\(|\b[Cc]osts?\b", sections(PUBLIC[name])["Notes"])
+
+
 @pytest.mark.parametrize("name", [name for name, value in PUBLIC.items() if inspect.isclass(value)])
 def test_a_public_class_describes_its_fields(name: str) -> None:
     found = sections(PUBLIC[name])
