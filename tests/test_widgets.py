@@ -24,6 +24,7 @@ from mvnlib import (
     mixture_loglik,
     responsibilities,
 )
+from mvnlib._front import style
 from mvnlib.identities import TABLE, Differentiable, Differential
 from mvnlib.spaces import positive_definite
 
@@ -589,3 +590,13 @@ def test_the_curve_warns_of_no_step_that_the_reader_did_not_choose():
         widget = explore(lambda S: np.log(S[0, 0]) + np.log(S[1, 1]), at=0.01 * np.eye(2))
     assert widget.curve["central"][-1] is None
     assert not caught
+
+
+def test_the_hatching_of_a_negative_sign_is_drawn_alike_by_every_browser():
+    """Firefox fills the gaps of a repeated gradient whose colour comes from color-mix."""
+    sheet = style()
+    assert "repeating-linear-gradient" in sheet
+    assert not re.search(r"repeating-linear-gradient[^;]*color-mix", sheet)
+    inks, hatches = (re.findall(rf"--mvn-{name}: (#\w+);", sheet) for name in ("two", "hatch"))
+    assert [f"{ink}38" for ink in inks] == hatches  # in the light and in the dark
+    assert len(inks) == 2
