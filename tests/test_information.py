@@ -394,6 +394,13 @@ def test_of_an_entrywise_table_the_natural_gradient_takes_the_symmetric_part() -
     for convention in ("frobenius", "free"):
         with pytest.raises(ValueError, match=r"^gradient_Sigma must be symmetric"):
             natural_gradient(Sigma, g, G, convention=convention)
+        # A table that was computed is symmetric but for rounding, of eps times a condition number.
+        A = G + G.T
+        A[0, 1] += 1e-9 * np.abs(A).max()
+        natural_gradient(Sigma, g, A, convention=convention)
+        A[0, 1] += 1e-7 * np.abs(A).max()
+        with pytest.raises(ValueError, match=r"^gradient_Sigma must be symmetric"):
+            natural_gradient(Sigma, g, A, convention=convention)
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
@@ -655,6 +662,16 @@ def test_a_density_without_a_normal_approximation_is_refused(case: str) -> None:
         laplace(f, start)
 
 
+def test_a_gradient_that_raises_beyond_an_edge_says_no_more_than_that_there_is_one() -> None:
+    def g(t: Any) -> Any:
+        if t[0] < -1e-3:
+            raise ValueError("outside")
+        return -t
+
+    with pytest.raises(np.linalg.LinAlgError, match="beside it the density is zero or not defined"):
+        laplace(lambda t: -t @ t / 2 if t[0] >= -1e-3 else -np.inf, [0.5, 0.5], g)
+
+
 def test_a_flat_top_is_refused_whatever_derivatives_are_given() -> None:
     def f(t: Any) -> Any:
         return -np.sum(t**4)
@@ -692,6 +709,11 @@ WRONG_IN_A_MIXTURE: dict[str, tuple[Any, Any, str]] = {
     "a hessian without its correlation": (None, lambda t: -np.eye(2), "hessian"),
     "the same beside the right gradient": (lambda t: -CORRELATED @ t, lambda t: -np.eye(2), "hessian"),
     "a hessian of a wrong correlation": (None, lambda t: -CORRELATED - 0.02 * np.eye(2)[::-1], "hessian"),
+    "a hessian that is right along the sum": (
+        None,
+        lambda t: -CORRELATED - 0.02 * np.array([[1.0, -1.0], [-1.0, 1.0]]),
+        "hessian",
+    ),
     "a shifted gradient": (lambda t: 0.1 - CORRELATED @ t, None, "gradient"),
     "the same beside the right hessian": (lambda t: 0.1 - CORRELATED @ t, lambda t: -CORRELATED, "gradient"),
     "a gradient too long by a tenth": (lambda t: -1.1 * CORRELATED @ t, None, "gradient"),
@@ -826,6 +848,9 @@ def test_bad_data_mean_direction_and_start_are_refused_by_name(case: str) -> Non
             hessian(WHOLE | {name: bad})
     with pytest.raises(error, match=r"^start\b"):
         laplace(lambda t: -t @ t, row)
+    for no_vector in (0.5, [[0.5, 0.5]]):
+        with pytest.raises(ValueError, match=r"^start must be a vector"):
+            laplace(lambda t: -np.sum(t**2), no_vector)
 
 
 @pytest.mark.parametrize(

@@ -439,6 +439,14 @@ OVERFLOWS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: fisher_information_product([[1e-200]], [1e200], [[0.0]]),
         r"direction \(dmu, dSigma\) overflows",
     ),
+    "information, of which one entry is none": (
+        lambda: fisher_information(np.diag([1e200, 1.0])),
+        "out of the range",
+    ),
+    "its inverse, of which one entry is none": (
+        lambda: fisher_information_inverse(np.diag([1.0, 1e-200])),
+        "out of the range",
+    ),
     "natural gradient": (lambda: natural_gradient([[1e200]], [0.0], [[1.0]]), "natural gradient overflows"),
     "natural gradient in mu": (
         lambda: natural_gradient([[1e200]], [1e200], [[0.0]]),
