@@ -169,8 +169,13 @@ def table_by_differences(scheme: str, batched: bool | None = None) -> Version:
 # Targets that depend on the size
 
 
+def _is_small(n: int, d: int) -> bool:
+    """Whether the pass over the data is not what costs."""
+    return n * d * d < 1e6 or n < 4 * d
+
+
 def of_gradient(n: int, d: int) -> tuple[Target, ...]:
-    if n * d * d < 1e6:  # too small for the pass over the data to be what costs
+    if _is_small(n, d):
         return (at_most(2, "by hand"), faster(1, "JAX"), faster(1, "PyTorch"))
     if d < 50:
         return (at_most(1.5, "limit"), faster(8, "JAX"), faster(8, "PyTorch"), memory(2))
@@ -178,7 +183,8 @@ def of_gradient(n: int, d: int) -> tuple[Target, ...]:
 
 
 def of_factor(n: int, d: int) -> tuple[Target, ...]:
-    return (at_most(1.5, "limit"), faster(1, "JAX"), faster(1, "PyTorch"))
+    bound = at_most(2, "by hand") if _is_small(n, d) else at_most(1.5, "limit")
+    return (bound, faster(1, "JAX"), faster(1, "PyTorch"))
 
 
 def of_proof(d: int) -> tuple[Target, ...]:

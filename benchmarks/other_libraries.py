@@ -184,7 +184,7 @@ def scipy_logpdf(X: Any, mu: Any, Sigma: Any) -> Any:
 
 def _free_table(slopes: Any) -> Any:
     """Slopes in the free entries, in the order of vech, as a symmetric matrix."""
-    return unvech(np.asarray(slopes))
+    return unvech(np.atleast_1d(slopes))
 
 
 def scipy_differentiate(f: Any, S: Any, n: Any, T: Any) -> Any:

@@ -110,5 +110,8 @@ def draw(results: dict[str, Any], threads: int | None = None) -> Any:
     ax.set_yticks(range(len(rows)), [f"{row['case']}, {size_of(row)}" for row in rows], fontsize=8)
     ax.invert_yaxis()
     ax.set_xlabel("time of another version / time of mvnlib")
-    fig.legend(loc="outside upper center", ncols=len(MARKS), fontsize=8, columnspacing=1, handletextpad=0.2)
+    if rows:
+        fig.legend(
+            loc="outside upper center", ncols=len(MARKS), fontsize=8, columnspacing=1, handletextpad=0.2
+        )
     return fig

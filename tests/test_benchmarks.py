@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,12 @@ BY_NAME = {case.name: case for case in CASES}
 # Every case
 
 
+@pytest.mark.parametrize("d", [1, 3])
 @pytest.mark.parametrize(
     "case", [case for case in CASES if case.name != "import"], ids=lambda case: case.name
 )
-def test_all_versions_of_a_case_return_the_same(case: Case) -> None:
-    data = case.data(**{letter: SMALL[letter] for letter in case.letters})
+def test_all_versions_of_a_case_return_the_same(case: Case, d: int) -> None:
+    data = case.data(**{letter: {**SMALL, "d": d}[letter] for letter in case.letters})
     calls = {"mvnlib": case.ours(*data)}
     for name, version in case.peers.items():
         if name != "PyTorch":  # it may not be there
@@ -207,7 +209,8 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_command_measures_the_size_it_is_given_and_writes_table_results_and_plot(tmp_path: Path) -> None:
     output = tmp_path / "out.json"
     done = run(
-        "value", "em", "--size", "n=200,d=3", "--size", "n=300,d=2,K=2", "--threads", "1", "--seconds", "0.01",
+        "value", "em", "proof", "--size", "n=200,d=3", "--size", "d=2",
+        "--size", "n=300,d=2,K=2", "--threads", "1", "--seconds", "0.01",
         "--output", str(output),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -217,8 +220,11 @@ def test_the_command_measures_the_size_it_is_given_and_writes_table_results_and_
     assert {row["case"]: row["size"] for row in results["rows"]} == {
         "value": {"n": 200, "d": 3},
         "em": {"n": 300, "d": 2, "K": 2},
+        "proof": {"d": 2},
     }
     for row in results["rows"]:
+        if row["alone"]:
+            continue
         assert row["threads"] == 1
         assert row["times mvnlib"]["mvnlib"] == 1.0
         assert set(row["seconds"]) <= {"mvnlib", "by hand", "scipy", "JAX", "limit", "scikit-learn"}
@@ -233,6 +239,13 @@ def test_only_a_run_of_everything_writes_the_results_that_the_book_quotes(
     for arguments, name in (([], "results.json"), (part.split(), "selection.json")):
         monkeypatch.setattr(sys, "argv", ["benchmarks", *arguments])
         assert options().output == ROOT / "benchmarks" / name
+
+
+def test_a_plot_of_nothing_that_others_compute_has_no_legend() -> None:
+    row = {"case": "proof", "threads": 1, "alone": True, "times mvnlib": {"mvnlib": 1.0}, "size": {"d": 2}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not draw({"rows": [row]}).legends
 
 
 def test_the_command_refuses_what_it_does_not_know() -> None:
