@@ -302,9 +302,14 @@ def _as_numbers(name: str, value: Any, ndim: int | None, shape: Sequence[int | N
         )
     try:
         array = np.asarray(value)
-    except ValueError as error:
+    except (
+        ValueError,
+        TypeError,
+        RuntimeError,
+    ) as error:  # what arrays of other libraries raise, PyTorch's two of them
         why = "its rows differ in length" if "inhomogeneous" in str(error) else str(error)
-        raise ValueError(f"{name} is not a rectangular array of numbers: {why}") from error
+        refusal = TypeError if isinstance(error, TypeError) else ValueError
+        raise refusal(f"{name} is not a rectangular array of numbers: {why}") from error
     if array.dtype.kind == "c":
         raise TypeError(f"{name} must be real, but its entries are complex ({array.dtype})")
     if array.dtype.kind not in "buif":

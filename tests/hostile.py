@@ -9,10 +9,13 @@ import numpy as np
 
 
 class Unreadable:
-    """What looks like an array, until it is read: a file that is gone."""
+    """What looks like an array, until it is read: a file that is gone, a tensor that is part of a graph."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        raise ValueError("the file is gone")
+        raise self.error
 
 
 class Frame:
@@ -46,7 +49,9 @@ NOT_REAL: dict[str, tuple[Any, type[Exception]]] = {
         ValueError,
     ),
     "masked numbers": ([[1.0, 0.0], (0.0, np.ma.masked)], ValueError),
-    "cannot be read": (Unreadable(), ValueError),
+    "cannot be read": (Unreadable(ValueError("the file is gone")), ValueError),
+    "needs a gradient": (Unreadable(RuntimeError("use tensor.detach().numpy() instead")), ValueError),
+    "of a type unknown": (Unreadable(TypeError("got unsupported type BFloat16")), TypeError),
     "complex": (np.eye(2) * 1j, TypeError),
     "complex with no imaginary part": (np.eye(2) + 0j, TypeError),
     "strings": ([["1", "0"], ["0", "1"]], TypeError),
