@@ -21,9 +21,9 @@ from mvnlib._progress import progress
 from mvnlib._scaling import Array, inverse_of_lower
 from mvnlib._validation import (
     as_dimension,
+    as_float,
     as_generator,
     as_positive,
-    as_real,
     as_rows,
     as_scaled,
     is_finite,
@@ -449,20 +449,24 @@ def fit_mixture(
     X: Any,
     n_components: int,
     *,
-    rng: np.random.Generator,
+    rng: np.random.Generator | None = None,
+    start: tuple[Any, Any, Any] | None = None,
     tol: float = 1e-8,
     max_iter: int = 1000,
     callback: Callable[[int, tuple[Array, Array, Array], float], Any] | None = None,
 ) -> Mixture:
-    """Fit a mixture of normal distributions by EM, from a start drawn from the data.
+    """Fit a mixture of normal distributions by EM, from a start drawn from the data or from one of your own.
 
     Parameters
     ----------
     X : array_like, shape (n, d)
     n_components : int
         K, the number of components; at most n.
-    rng : numpy.random.Generator
+    rng : numpy.random.Generator, optional
         Draws the start: K rows far from each other (as in k-means++), with the covariance of all the data.
+        Needed where none is given.
+    start : (weights, means, covariances), optional
+        Parameters to start from, as :func:`mixture_loglik` takes them; the weights are divided by their sum.
     tol : float
         The fit has converged when a step gains less than ``tol`` a row in log-likelihood.
     max_iter : int
@@ -486,10 +490,10 @@ def fit_mixture(
 
     Notes
     -----
-    O(n K d^2) time a step.  The start takes two numbers a row of memory, a step no more than :func:`em_step`; a
-    memory-mapped ``X`` of float64 is read where it lies, one of another type is copied.  For rows that do not fit
-    either way, start from :func:`fit_mixture` of some of them and step with :class:`MixtureStatistics`.  On fits of
-    more than two seconds a progress bar appears in a terminal and in a notebook, where ``tqdm`` is installed.
+    O(n K d^2) time a step.  To draw a start takes two numbers a row of memory, a step no more than :func:`em_step`;
+    a memory-mapped ``X`` is read where it lies.  For rows that are not one array, start from :func:`fit_mixture` of
+    some of them and step with :class:`MixtureStatistics`.  On fits of more than two seconds a progress bar appears
+    in a terminal and in a notebook, where ``tqdm`` is installed.
 
     References
     ----------
@@ -502,11 +506,17 @@ def fit_mixture(
     >>> mixture = fit_mixture(X, 2, rng=np.random.default_rng(0))
     >>> mixture.converged, np.sort(mixture.means, axis=0).round(4).tolist()
     (True, [[1.0, 1.0], [11.0, 11.0]])
+    >>> again = fit_mixture(X, 2, start=(mixture.weights, mixture.means, mixture.covariances))
+    >>> len(again.history)
+    2
     """
-    X = as_real("X", X, shape=(None, None))
+    X = as_rows("X", X)
     K = as_dimension("n_components", n_components)
-    n = X.shape[0]
-    as_generator("rng", rng)
+    n, d = X.shape
+    if start is None:
+        generator = as_generator("rng", rng)
+    else:
+        parameters = _started(start, K, d)
     as_positive("tol", tol)
     max_iter = as_dimension("max_iter", max_iter)
     if callback is not None and not callable(callback):
@@ -515,9 +525,11 @@ def fit_mixture(
         raise ValueError(f"X has {n} rows, too few for {K} components")
     everything = NormalStatistics.from_data(X)
     covariance, units, L = as_scaled("the covariance of X", everything.scatter / n)
-    noise = 8 * _EPS * np.maximum(X.max(axis=0) - X[0], X[0] - X.min(axis=0))
-    start = _spread_rows(X, inverse_of_lower(L) / units, K, rng)
-    parameters = (np.full(K, 1 / K), start, np.repeat(covariance[None], K, axis=0))
+    first, highest, lowest = (as_float(row) for row in (X[0], X.max(axis=0), X.min(axis=0)))
+    noise = 8 * _EPS * np.maximum(highest - first, first - lowest)
+    if start is None:
+        means = _spread_rows(X, inverse_of_lower(L) / units, K, generator)
+        parameters = (np.full(K, 1 / K), means, np.repeat(covariance[None], K, axis=0))
     history: list[float] = []
     converged = False
     with progress() as show:
@@ -559,7 +571,21 @@ def _singular(covariances: Array, noise: Array) -> NDArray[np.intp]:
     return np.flatnonzero((deviations <= noise).any(axis=1) | (lowest <= 8 * noise.size * _EPS))
 
 
-def _spread_rows(X: Array, root: Array, K: int, rng: np.random.Generator) -> Array:
+def _started(start: Any, K: int, d: int) -> tuple[Array, Array, Array]:
+    """The parameters of a start of the caller's own, as a distribution and as arrays of ours."""
+    if not isinstance(start, tuple | list) or len(start) != 3:
+        raise TypeError("start must be a tuple (weights, means, covariances)")
+    given = checked(*start).copy()
+    if given.means.shape != (K, d):
+        raise ValueError(
+            f"start must have means of shape ({K}, {d}), for n_components = {K} and rows of length {d}, "
+            f"but theirs is {given.means.shape}"
+        )
+    shares = given.weights / given.weights.max()  # whose sum does not overflow
+    return shares / shares.sum(), given.means, given.covariances
+
+
+def _spread_rows(X: NDArray[Any], root: Array, K: int, rng: np.random.Generator) -> Array:
     """K rows of X, each drawn with probability proportional to its squared Mahalanobis distance from those
     before."""
     n, d = X.shape
@@ -569,10 +595,10 @@ def _spread_rows(X: Array, root: Array, K: int, rng: np.random.Generator) -> Arr
     while len(chosen) < K:
         for begin in range(0, n, step):
             rows = slice(begin, begin + step)
-            y = root @ (X[rows] - X[chosen[-1]]).T
+            y = root @ (as_float(X[rows]) - as_float(X[chosen[-1]])).T
             np.minimum(nearest[rows], np.einsum("ij,ij->j", y, y), out=nearest[rows])
         upto = nearest.cumsum()
         if not upto[-1] > 0:
             raise ValueError(f"X has only {len(chosen)} different rows, too few for {K} components")
         chosen.append(int(np.searchsorted(upto, rng.random() * upto[-1], side="right")))
-    return X[chosen]
+    return as_float(X[chosen])

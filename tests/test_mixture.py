@@ -665,6 +665,62 @@ def test_a_bad_option_of_the_fit_is_named(
         fit_mixture(**{"X": faithful, "n_components": 2, "rng": np.random.default_rng(0), **changes})
 
 
+def test_a_fit_from_a_start_of_ones_own_takes_the_steps_of_em_from_there(faithful: np.ndarray) -> None:
+    rows = faithful[[0, 1, 2]]
+    start = [2.0, 1.0, 1.0], rows, np.stack([np.cov(faithful.T)] * 3)
+    kept = [np.array(part) for part in start]
+    fit = fit_mixture(faithful, 3, start=start, max_iter=4)
+    parameters: Any = ([0.5, 0.25, 0.25], *start[1:])
+    history = []
+    for _ in range(4):
+        *parameters, value = em_step(faithful, *parameters)
+        history.append(value)
+    assert fit.history[:-1] == tuple(history)
+    for mine, theirs in zip((fit.weights, fit.means, fit.covariances), parameters, strict=True):
+        assert np.array_equal(mine, theirs)
+    first = fit_mixture(faithful, 3, start=start, callback=lambda *_: True)
+    first.means[...] = first.covariances[...] = np.nan  # the fit's own
+    for part, before in zip(start, kept, strict=True):
+        assert np.array_equal(part, before)
+
+
+def test_a_fit_from_where_a_fit_has_ended_stays_there(faithful: np.ndarray) -> None:
+    fit = fit_mixture(faithful, 2, rng=np.random.default_rng(0))
+    again = fit_mixture(faithful, 2, start=[1e308 * fit.weights, fit.means, fit.covariances])
+    assert again.converged
+    assert len(again.history) == 2
+    assert_close(again.loglik, fit.loglik, 1e-8)
+
+
+@pytest.mark.parametrize(
+    ("start", "error", "words"),
+    [
+        ("kmeans", TypeError, r"^start must be a tuple \(weights, means, covariances\)"),
+        ([np.ones(2), np.ones((2, 2))], TypeError, r"^start must be a tuple"),
+        (
+            ([1.0], np.zeros((1, 2)), [np.eye(2)]),
+            ValueError,
+            r"^start must have means of shape \(2, 2\), .*\(1, 2\)",
+        ),
+        (
+            ([1.0, 1.0], np.zeros((2, 1)), np.ones((2, 1, 1))),
+            ValueError,
+            r"^start must have means .* length 2",
+        ),
+        (([1.0, -1.0], np.zeros((2, 2)), [np.eye(2)] * 2), ValueError, r"^weights must not be negative"),
+        (([1.0, 1.0], np.full((2, 2), np.nan), [np.eye(2)] * 2), ValueError, r"^means must be finite"),
+        (
+            ([1.0, 1.0], np.zeros((2, 2)), [np.eye(2), -np.eye(2)]),
+            np.linalg.LinAlgError,
+            r"^covariances\[1\] must",
+        ),
+    ],
+)
+def test_a_bad_start_is_named(faithful: np.ndarray, start: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        fit_mixture(faithful, 2, start=start)
+
+
 def test_a_long_fit_shows_how_far_it_is(faithful: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     bars = []
 

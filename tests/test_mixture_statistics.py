@@ -318,6 +318,26 @@ def test_a_file_is_fitted_without_being_loaded(tmp_path: Path, dtype: type) -> N
     assert_same_step(chunked, whole)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16, np.uint8])
+def test_a_whole_fit_reads_a_file_of_any_type_where_it_lies(tmp_path: Path, dtype: type) -> None:
+    """It takes two numbers a row, and the chunks of a step: 3.2 MB and 5 MB, where the rows as floats are 16."""
+    n, d, K = 200_000, 10, 3
+    X, _ = draw(n, d, K, 6)
+    file = np.lib.format.open_memmap(tmp_path / "rows.npy", mode="w+", dtype=dtype, shape=(n, d))
+    file[:] = X if np.issubdtype(dtype, np.floating) else np.clip(np.round(10 * X + 128), 0, 255)
+    file.flush()
+    rows = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    options = {"max_iter": 2}
+    in_memory = fit_mixture(np.array(file, dtype=float), K, rng=np.random.default_rng(0), **options)
+    del X, file
+    tracemalloc.start()
+    found = fit_mixture(rows, K, rng=np.random.default_rng(0), **options)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1e7
+    assert found == in_memory
+
+
 def test_a_fit_by_hand_in_chunks_is_the_fit(tmp_path: Path) -> None:
     X, _ = draw(3000, 2, 3, 9)
     starts: list[Parameters] = []
