@@ -18,7 +18,15 @@ from ._evaluation import checked
 from ._mistakes import MISTAKES, Mistake, recognise
 from ._quotients import scale
 from ._steps import StepError, Steps, check_steps
-from ._validation import Array, as_real, is_nearly_symmetric, one_of, probing, quiet_around_functions
+from ._validation import (
+    Array,
+    as_given,
+    as_real,
+    is_nearly_symmetric,
+    one_of,
+    probing,
+    quiet_around_functions,
+)
 from .conventions import CONVENTIONS, convert_gradient
 from .differences import fd_differential, fd_gradient
 
@@ -153,7 +161,7 @@ def check_gradient(
     ------
     ValueError, TypeError
         If `candidate` has another shape than the gradient or is not finite, if f has no finite value at the
-        point or along symmetric directions, or for bad input.
+        point or along symmetric directions, or other values each time it is called, or for bad input.
 
     Notes
     -----
@@ -189,7 +197,9 @@ def check_gradient(
         )
     if symmetric:
         S = S / 2 + S.T / 2
-    shape = S.shape + checked(f(S.copy()), "S").shape
+    value = checked(f(S.copy()), "S").copy()
+    _require_repeatable(f, S, value)
+    shape = S.shape + value.shape
     claimed = as_real("candidate", candidate(S.copy()) if callable(candidate) else candidate, shape=shape)
 
     referees, notes, literal = _referees(f, S, symmetric)
@@ -233,6 +243,21 @@ def check_gradient(
         if others:
             message.append(f"It is right as the {others} table.")
     return Verdict(correct, conventions, error, " ".join(message + notes), mistake.key if mistake else None)
+
+
+def _require_repeatable(f: Callable[..., Any], S: Array, value: Array) -> None:
+    """Refuse an f that moves by itself as much as when S moves: its differences are uncertain beyond any table."""
+    try:
+        with probing():
+            again, moved = (as_given(f(point)).copy() for point in (S.copy(), S * (1 + 2.0**-20)))
+            gap, move = float(np.abs(again - value).max()), float(np.abs(moved - value).max())
+    except Exception:  # f may well refuse such a point
+        return
+    if gap > (move + 1e-6 * float(np.abs(value).max())) / 10:
+        raise ValueError(
+            f"f must give one value at one point, but it gives {value} and then {again}; if it draws random numbers, "
+            "hold them fixed"
+        )
 
 
 def _referees(

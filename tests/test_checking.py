@@ -669,6 +669,19 @@ def test_a_derivation_is_checked_alike_every_time_and_elsewhere_on_request():
     assert (first != third).any()
 
 
+def test_a_function_that_changes_by_itself_is_not_judged(rng):
+    """Its differences are so uncertain that every table would be right."""
+    with pytest.raises(ValueError, match="f must give one value at one point"):
+        check_gradient(lambda S: rng.standard_normal(), np.zeros((2, 2)), np.eye(2))
+    buffer, fixed = np.empty((2, 2)), rng.standard_normal()
+
+    def same_array(S):
+        np.copyto(buffer, fixed * S)
+        return buffer
+
+    assert check_gradient(same_array, fixed * np.eye(4).reshape(2, 2, 2, 2), np.eye(2))
+
+
 def test_a_small_table_is_not_called_zero_nor_a_multiple_of_another(rng):
     S = positive_definite.draw(rng, 3)
     right = np.linalg.inv(S)
