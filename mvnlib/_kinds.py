@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from mvnlib import ops
-from mvnlib.conventions import convert_gradient
+from mvnlib._validation import one_of
+from mvnlib.conventions import CONVENTIONS, convert_gradient
 from mvnlib.spaces import Space
 
 Point = Mapping[str, Any]
