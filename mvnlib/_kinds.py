@@ -131,6 +131,7 @@ class Gradient(Differentiable):
 
     def gradient(self, point: Point, convention: str = "entrywise") -> Any:
         """The gradient in a convention; ``frobenius`` and ``free`` read the variable as symmetric."""
+        one_of("convention", convention, CONVENTIONS)
         table = self._table(point)
         if convention == "entrywise":
             return table

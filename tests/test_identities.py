@@ -408,7 +408,7 @@ def test_an_equality_has_no_space_to_replace() -> None:
 
 
 def test_an_unknown_convention_is_refused() -> None:
-    with pytest.raises(ValueError, match="^convention must be one of"):
+    with pytest.raises(ValueError, match=r"^convention must be one of"):
         TABLE["logdet"].gradient({"S": np.eye(2)}, "paired")
 
 
