@@ -192,12 +192,14 @@ def test_a_given_step_is_the_step_also_of_richardson():
 )
 def test_they_cost_as_many_values_of_f_as_they_say(scheme, along, table):
     S, shapes = positive_definite(3, 0), []
-    f = counted(logdet, shapes)
-    fd_differential(f, S, np.eye(3), scheme)
-    assert len(shapes) == along
-    shapes.clear()
-    fd_gradient(f, S, scheme=scheme, batched=False)
-    assert len(shapes) == table
+    for sign in (1, -1):
+        f = counted(lambda S, sign=sign: sign * logdet(S), shapes)
+        fd_differential(f, S, np.eye(3), scheme)
+        assert len(shapes) == along
+        shapes.clear()
+        fd_gradient(f, S, scheme=scheme, batched=False)
+        assert len(shapes) == table
+        shapes.clear()
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -323,6 +325,33 @@ def test_large_points_come_in_chunks():
     assert max(np.prod(shape) for shape in shapes) * 8 <= 256 * 1024
 
 
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_table_of_more_entries_than_a_chunk_is_right_in_every_one(scheme, convention):
+    S = positive_definite(20, 0)
+    exact = convert_gradient(np.linalg.inv(S), "entrywise", convention)
+    table, error = fd_gradient(logdet, S, convention, scheme, return_error=True)
+    accuracy = ACCURACY[scheme](10.0 * len(S))
+    assert relative(table, exact) < accuracy
+    assert (np.abs(table - exact) <= 10 * error).all()
+    assert error.max() < 10 * accuracy * np.abs(exact).max()
+
+
+def test_a_function_that_takes_small_stacks_only_is_given_its_points_one_by_one():
+    def f(S):
+        if S.ndim == 3 and len(S) > 13:
+            raise MemoryError
+        return np.linalg.det(S)
+
+    S = positive_definite(4, 0)
+    assert_array_equal(fd_gradient(f, S), fd_gradient(np.linalg.det, S, batched=False))
+
+
+def test_a_stack_that_f_mixes_is_not_given_to_it_at_zero():
+    table = fd_gradient(lambda x: x[..., 0] + x.sum(), np.zeros(3))
+    assert_allclose(table, [2.0, 1.0, 1.0], rtol=1e-8)
+
+
 @pytest.mark.parametrize(
     "f",
     [
@@ -381,8 +410,9 @@ def test_a_function_of_symmetric_matrices_only_points_to_the_other_conventions()
             raise ValueError("not symmetric")
         return np.trace(S @ S)
 
-    with pytest.raises(ValueError, match=r'not symmetric.*convention="frobenius"'):
+    with pytest.raises(ValueError, match=r'not symmetric.*convention="frobenius"') as caught:
         fd_gradient(f, np.eye(2))
+    assert not isinstance(caught.value, np.linalg.LinAlgError)  # which is a ValueError, but this one is none
     assert_allclose(fd_gradient(f, np.eye(2), "free"), 2 * np.eye(2), atol=1e-9)
 
 
@@ -577,6 +607,7 @@ def test_a_step_that_rounding_swallows_or_changes_is_refused():
     with pytest.raises(ValueError, match="step 1e-15 is lost in rounding"):
         fd_differential(lambda x: x, 1.0, 1.0, step=1e-15)
     assert fd_differential(lambda x: x, 1.0, 1.0, step=2.0**-48) == 1.0
+    assert fd_differential(lambda x: x, 1.0, -1.0, step=2.0**-48) == -1.0
     assert fd_differential(np.linalg.det, np.eye(2), np.eye(2), "complex", step=1e-20) == 2.0
     for scheme in ("forward", "central", "richardson"):
         with pytest.raises(ValueError, match="step 1e-20 is lost in rounding"):
@@ -592,6 +623,14 @@ def test_a_sweep_measures_errors_relative_to_the_differential():
     for other in others:
         assert_array_equal(one.errors["central"], other.errors["central"])
     assert (one.errors["central"] > 0).any()
+    two = step_sweep(lambda x: np.array([x, 1000 * x**2]), 1.0, 1.0, [0.5], [1.0, 2000.0], ["forward"])
+    assert two.errors["forward"] == [0.25]  # of the largest entry
+
+
+def test_the_steps_of_a_sweep_go_as_far_as_the_nearest_singular_matrix():
+    steps = step_sweep(np.linalg.det, np.diag([1.0, 1e-6]), 2 * np.eye(2)).steps
+    assert_allclose(steps[[0, -1]], np.array([1e-16, 1.0]) * 1e-6 / np.sqrt(8), rtol=1e-12)
+    assert (np.diff(steps) > 0).all()
 
 
 def test_a_sweep_measures_absolute_errors_where_the_differential_is_zero():
@@ -631,6 +670,14 @@ def test_the_error_estimate_sees_what_f_adds_and_takes_away_again(unit):
     df, bound = fd_differential(f, x, [1.0, -0.3], "richardson", return_error=True)
     assert abs(df - (1 / x) @ [1.0, -0.3]) <= 3 * bound
     assert 1e-14 < error.max() < 1e-9
+
+
+def test_the_error_estimate_sees_beside_zero_what_rounding_leaves_at_zero_alone():
+    """exp(a + x) - exp(a) is exact at x = 0, and nowhere else."""
+    a = np.linspace(18, 19, 500)
+    table, error = fd_gradient(lambda x: np.exp(a + x) - np.exp(a), 0.0, return_error=True)
+    assert (np.abs(table - np.exp(a)) <= error).all()
+    assert (error < 1e-6 * table).all()
 
 
 @pytest.mark.parametrize(
