@@ -80,7 +80,7 @@ def mixture_loglik(X: Any, weights: Any, means: Any, covariances: Any) -> float:
 
     Notes
     -----
-    O(n K d^2) time, about 5 MB of memory.
+    O(n K d^2) time, and about 5 MB of memory beside a few arrays of the size of the covariances.
 
     References
     ----------
@@ -118,7 +118,7 @@ def responsibilities(X: Any, weights: Any, means: Any, covariances: Any) -> Arra
 
     Notes
     -----
-    O(n K d^2) time, and about 5 MB of memory beside the result.
+    O(n K d^2) time, and about 5 MB of memory beside the result and a few arrays of the size of the covariances.
 
     Examples
     --------

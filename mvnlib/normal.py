@@ -61,8 +61,8 @@ def logpdf(X: Any, mu: Any, Sigma: Any) -> Array:
 
     Notes
     -----
-    O(n d^2 + d^3) time, about 1 MB beside the result: rows are whitened a chunk at a time, so ``X`` may be a
-    memory-mapped file.
+    O(n d^2 + d^3) time, less than 2 MB of memory beside the result and d x d matrices: rows are whitened a chunk
+    at a time, so ``X`` may be a memory-mapped file.
 
     References
     ----------
@@ -139,7 +139,7 @@ def loglik(X: Any, mu: Any, Sigma: Any) -> float:
 
     Notes
     -----
-    O(n d^2 + d^3) time, about 1 MB of memory beside d x d matrices; from statistics O(d^3).
+    O(n d^2 + d^3) time, less than 2 MB of memory beside d x d matrices; from statistics O(d^3).
 
     References
     ----------
@@ -185,7 +185,7 @@ def loglik_and_gradient(
 
     Notes
     -----
-    O(n d^2 + d^3) time, about 1 MB of memory beside d x d matrices; from statistics O(d^3).
+    O(n d^2 + d^3) time, less than 2 MB of memory beside d x d matrices; from statistics O(d^3).
 
     Examples
     --------
@@ -250,7 +250,7 @@ def loglik_gradient(X: Any, mu: Any, Sigma: Any, *, convention: str = "entrywise
 
     Notes
     -----
-    O(n d^2 + d^3) time, about 1 MB of memory beside d x d matrices; from statistics O(d^3).
+    O(n d^2 + d^3) time, less than 2 MB of memory beside d x d matrices; from statistics O(d^3).
 
     References
     ----------
@@ -301,7 +301,7 @@ def fit_normal(X: Any) -> tuple[Array, Array]:
 
     Notes
     -----
-    O(n d^2 + d^3) time, about 1 MB of memory beside d x d matrices.
+    O(n d^2 + d^3) time, less than 2 MB of memory beside d x d matrices.
 
     References
     ----------

@@ -79,8 +79,8 @@ def loglik_gradient_factor(X: Any, mu: Any, L: Any) -> tuple[Array, Array]:
 
     Notes
     -----
-    O(n d^2 + d^3) time, about 1 MB of memory.  Relative rounding errors grow with the condition number of
-    Sigma, the square of that of L.
+    O(n d^2 + d^3) time, less than 2 MB of memory beside d x d matrices.  Relative rounding errors grow with
+    the condition number of Sigma, the square of that of L.
 
     References
     ----------
@@ -123,7 +123,7 @@ def loglik_and_gradient_factor(X: Any, mu: Any, L: Any) -> tuple[float, tuple[Ar
 
     Notes
     -----
-    O(n d^2 + d^3) time, less if ``L`` is lower triangular; about 1 MB of memory beside d x d matrices.
+    O(n d^2 + d^3) time, less if ``L`` is lower triangular; less than 2 MB of memory beside d x d matrices.
 
     Examples
     --------
@@ -184,7 +184,7 @@ def loglik_gradient_precision(
 
     Notes
     -----
-    O(n d^2 + d^3) time, about 1 MB of memory beside d x d matrices; from statistics O(d^3).
+    O(n d^2 + d^3) time, less than 2 MB of memory beside d x d matrices; from statistics O(d^3).
 
     References
     ----------
@@ -226,7 +226,7 @@ def loglik_and_gradient_precision(
 
     Notes
     -----
-    O(n d^2 + d^3) time, about 1 MB of memory beside d x d matrices; from statistics O(d^3).
+    O(n d^2 + d^3) time, less than 2 MB of memory beside d x d matrices; from statistics O(d^3).
 
     Examples
     --------

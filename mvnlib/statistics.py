@@ -235,7 +235,7 @@ def as_data(name: str, value: Any, d: int) -> Data:
 def sums(X: Data, mu: Array, units: Units) -> tuple[float, Array, Array]:
     """n, s = sum y and T = sum y y^T with y = (x - mu) / units, over rows or from their statistics.
 
-    One pass over the rows, O(n d^2) time and about 1 MB; from statistics O(d^2).
+    One pass over the rows, O(n d^2) time and less than 2 MB; from statistics O(d^2).
     """
     if isinstance(X, NormalStatistics):
         n, gap = X.n, ((X.mean - mu) + X.rest) / units
