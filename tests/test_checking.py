@@ -345,7 +345,19 @@ def test_a_function_that_refuses_asymmetry_is_judged_on_its_symmetric_extension(
     assert "the covariance must be symmetric" in verdict.message
     assert "symmetric extension" in verdict.message
     assert "extension" not in check_gradient(f, convert_gradient(A, "entrywise", "free"), S, "free").message
-    assert not check_gradient(f, 2 * A, S)
+    wrong = check_gradient(f, 2 * A, S)
+    assert not wrong
+    assert "symmetric extension" in wrong.message
+
+
+def test_a_point_that_is_symmetric_but_for_rounding_is_taken_for_symmetric():
+    """A function that refuses asymmetry is not told of ours."""
+    f, gradient = refusing(3)
+    S = point(3, 0)
+    S[0, 1] = np.nextafter(S[0, 1], np.inf)
+    for convention in CONVENTIONS:
+        claim = convert_gradient(gradient((S + S.T) / 2), "entrywise", convention)
+        assert check_gradient(f, claim, S, convention).correct
 
 
 def test_a_transpose_hidden_by_a_symmetric_point_is_mentioned():
@@ -366,11 +378,32 @@ def test_a_transpose_hidden_by_a_symmetric_point_is_mentioned():
     assert check_gradient(log_determinant(3)[0], candidate, S).correct
 
 
+@pytest.mark.parametrize("d", [2, 3, 5, 8])
+def test_the_matrix_near_by_is_in_the_domain_of_what_wants_a_positive_definite_symmetric_part(d):
+    def f(S):
+        if np.linalg.eigvalsh(S + S.T)[0] <= 0:
+            raise ValueError("no density")
+        return np.linalg.slogdet(S)[1]
+
+    assert "it is the transpose" in check_gradient(f, inv, point(d, 0)).message
+
+
 def test_partials_that_are_no_differential_are_not_accepted():
     def f(x):
         return x[0] * x[1] * x[0] / (x @ x) if x.any() else 0.0
 
     verdict = check_gradient(f, np.zeros(2), np.zeros(2))
+    assert not verdict
+    assert "no differential" in verdict.message
+
+
+@pytest.mark.parametrize("unit", [2.0**-40, 1.0, 2.0**40])
+def test_partials_that_are_no_differential_are_not_accepted_in_any_units(unit):
+    def f(S):
+        a, b = S[0, 0] / unit - 1, S[1, 1] / unit - 1
+        return a * b * (a + b) / (a**2 + b**2) if a or b else 0.0
+
+    verdict = check_gradient(f, np.zeros((2, 2)), unit * np.eye(2))
     assert not verdict
     assert "no differential" in verdict.message
 
@@ -406,11 +439,24 @@ def test_a_kink_that_two_sided_differences_average_away_is_not_accepted(d):
     assert check_gradient(largest, np.diag(np.eye(d)[0]), away, "frobenius").correct
     assert not check_gradient(np.abs, 0.0, 0.0).correct
 
+    def on_symmetric_matrices(S):
+        if not (S == S.T).all():
+            raise ValueError("not symmetric")
+        return abs(S[0, 0] - S[1, 1])
+
+    for convention in CONVENTIONS:
+        verdict = check_gradient(on_symmetric_matrices, np.zeros((d, d)), np.eye(d), convention)
+        assert not verdict.correct
+        assert "no differential" in verdict.message
+
 
 def test_a_verdict_says_when_the_differences_can_hardly_tell():
     verdict = check_gradient(lambda x: np.float32(x @ x), lambda x: 2 * x, [1.0, 2.0])
     assert "uncertain by" in verdict.message
-    assert "uncertain by" not in check_gradient(lambda x: x @ x, lambda x: 2 * x, [1.0, 2.0]).message
+    clear = check_gradient(lambda x: x @ x, lambda x: 2 * x, [1.0, 2.0])
+    assert "uncertain by" not in clear.message
+    assert "within the error of the differences" in clear.message
+    assert "it is 0" not in clear.message
 
 
 def test_of_a_gradient_that_is_zero_the_error_is_not_a_share_of_rounding():
@@ -772,6 +818,38 @@ def test_a_table_that_is_not_symmetric_is_told_how_it_was_transposed(rng):
         assert not verdict.correct
         assert verdict.mistake == mistake, verdict.message
     assert check_gradient(f, G + H, S).mistake is None
+
+
+@pytest.mark.parametrize("size", [1e-12, 1e12])
+def test_a_mistake_is_named_whatever_the_size_of_f(size):
+    f, gradient = bilinear(3)
+    S = point(3, 0)
+    for mistake in MISTAKES:
+        if mistake.about == "table" and mistake.key != "inverse_missing":  # which is of another size
+            wrong = size * mistake.plant(gradient(S), S)
+            assert check_gradient(lambda S: size * f(S), wrong, S).mistake == mistake.key
+
+
+def test_of_one_term_alone_a_wrong_factor_is_no_matter_of_terms():
+    S = point(3, 0)
+    for c in (1.0, -0.5, 3.0):
+        assert (
+            check_gradient(lambda S, c=c: c * np.linalg.slogdet(S)[1], 7 * c * inv(S), S).mistake == "factor"
+        )
+
+
+def test_mistakes_with_a_diagonal_are_named_in_rectangles_too():
+    X = np.random.default_rng(0).normal(size=(2, 4))
+    for M in (X, X.T):
+        f = lambda M: np.sum(M**2) / 2  # noqa: E731
+        for key, wrong in {
+            "diagonal_dropped": M - M * np.eye(*M.shape),
+            "diagonal_only": M * np.eye(*M.shape),
+            "diagonal_doubled": M + M * np.eye(*M.shape),
+            "lower_triangle": np.tril(M),
+            "upper_triangle": np.triu(M),
+        }.items():
+            assert check_gradient(f, wrong, M).mistake == key
 
 
 def test_where_two_explanations_fit_equally_none_is_given(rng):
