@@ -141,9 +141,25 @@ def test_a_page_fits_a_phone(opened: Any) -> None:
     opened.set_viewport_size({"width": 360, "height": 740})
     assert opened.evaluate("document.documentElement.scrollWidth") <= 360
     opened.wait_for_function(
-        """() => [...document.querySelectorAll(".bd-article :is(p, li) > span.math > mjx-container")].every(
+        """() => [...document.querySelectorAll(".bd-article :is(p, li) span.math > mjx-container")].every(
             (formula) => formula.closest("table") // which scrolls as a whole
                 || formula.getBoundingClientRect().right <= document.documentElement.clientWidth)"""
+    )
+
+
+@every_opened_page
+@pytest.mark.parametrize("width", [1280, 360])
+def test_no_line_begins_with_the_mark_that_follows_a_formula(opened: Any, width: int) -> None:
+    opened.set_viewport_size({"width": width, "height": 740})
+    opened.wait_for_function(
+        r"""() => [...document.querySelectorAll(".bd-article span.math > mjx-container:not(.wide)")].every((formula) => {
+            const text = formula.parentElement.nextSibling;
+            if (!/^[.,;:?!)]/.test(text?.data ?? "")) return true;
+            const mark = document.createRange();
+            mark.setStart(text, 0);
+            mark.setEnd(text, 1);
+            return mark.getBoundingClientRect().top <= formula.getBoundingClientRect().bottom;
+        })"""
     )
 
 
