@@ -152,7 +152,7 @@ def test_a_page_fits_a_phone(opened: Any) -> None:
 def test_no_line_begins_with_the_mark_that_follows_a_formula(opened: Any, width: int) -> None:
     opened.set_viewport_size({"width": width, "height": 740})
     opened.wait_for_function(
-        r"""() => [...document.querySelectorAll(".bd-article span.math > mjx-container:not(.wide)")].every((formula) => {
+        r"""() => [...document.querySelectorAll(".bd-article .math > mjx-container:not(.wide)")].every((formula) => {
             const text = formula.parentElement.nextSibling;
             if (!/^[.,;:?!)]/.test(text?.data ?? "")) return true;
             const mark = document.createRange();
