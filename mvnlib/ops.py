@@ -75,7 +75,7 @@ def tr(A: Matrix) -> Any:
     >>> ops.tr(np.array([[1, 2], [3, 4]]))
     np.int64(5)
     """
-    return A.trace(axis1=-2, axis2=-1) if A.ndim > 2 else A.trace()
+    return A.trace(axis1=-2, axis2=-1)
 
 
 def det(A: Matrix) -> Any:
