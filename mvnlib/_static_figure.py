@@ -140,7 +140,7 @@ def _error_curve(state: Mapping[str, Any]) -> str:
     body = frame.axes("step h", "relative error", 4, 3, _power)
     steps = [math.log10(h) for h in curve["steps"]]
     best: list[str] = []
-    placed: list[tuple[float, float]] = []
+    placed: list[tuple[float, float, float]] = []
     for scheme in ("forward", "central", "complex"):
         errors = [math.nan if e is None else _log10(e) for e in curve[scheme]]
         known = [k for k, e in enumerate(errors) if not math.isnan(e)]
@@ -153,9 +153,11 @@ def _error_curve(state: Mapping[str, Any]) -> str:
         x = frame.x(-19.6) if flat else frame.x(steps[low]) - 5
         height = max(errors[k] for k in known[:12]) if flat else errors[low]
         y = min(frame.y(height) + (-8 if flat else 13), frame.y(-17) - 4)
-        while any(abs(px - x) < 70 and abs(py - y) < 13 for px, py in placed):
+        width = 8 * len(_NAMES[scheme])
+        left = x if flat else x - width
+        while any(a < left + width and left < b and abs(other - y) < 13 for a, b, other in placed):
             y -= 13
-        placed.append((x, y))
+        placed.append((left, left + width, y))
         anchor = "start" if flat else "end"
         body += f'<text class="mvn-halo mvn-name-{scheme}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">'
         body += f"{_NAMES[scheme]}</text>"

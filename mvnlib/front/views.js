@@ -110,8 +110,9 @@ function explorer(view) {
       const flatLow = name === "complex", x = chart.X(flatLow ? -19.6 : u[low]) - (flatLow ? 0 : 5);
       let y = chart.Y(flatLow ? Math.max(...v.slice(0, 12)) : v[low]) + (flatLow ? -8 : 13);
       y = Math.min(y, chart.Y(-17) - 4);
-      while (placed.some(([px, py]) => Math.abs(px - x) < 70 && Math.abs(py - y) < 13)) y -= 13;
-      placed.push([x, y]);
+      const width = 8 * SCHEMES[name][0].length, left = flatLow ? x : x - width;
+      while (placed.some(([a, b, other]) => a < left + width && left < b && Math.abs(other - y) < 13)) y -= 13;
+      placed.push([left, left + width, y]);
       set(label, { x, y, "text-anchor": flatLow ? "start" : "end", visibility: Number.isFinite(y) ? "visible" : "hidden" });
     }
   });

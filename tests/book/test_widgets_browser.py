@@ -877,6 +877,14 @@ def test_only_pages_with_an_explorer_load_its_script(tmp_path):
     assert "export " not in (out / "_static" / "mvnlib-widgets.js").read_text()
 
 
+NAMES_OVERLAP = """root => {
+    const boxes = [...root.querySelectorAll(".mvn-app text[class*=mvn-name]:not([visibility=hidden])")]
+        .map((name) => name.getBBox());
+    return boxes.some((a, i) => boxes.slice(i + 1).some((b) => a.x < b.x + b.width && b.x < a.x + a.width
+        && Math.abs(a.y - b.y) < 12));
+}"""
+
+
 def test_every_explorer_of_the_book_is_live(page, built_book):
     pages = [
         path
@@ -894,6 +902,7 @@ def test_every_explorer_of_the_book_is_live(page, built_book):
             root = page.locator(".mvn-mounted").nth(number)
             problem = root.evaluate("root => root.model.get('problem')")
             assert problem == "", f"{path.name}: {name}: {problem}"
+            assert not root.evaluate(NAMES_OVERLAP), f"{path.name}: {name}: the names of two curves overlap"
             if name in TABLE:
                 state = root.evaluate(
                     "r => Object.fromEntries(['point', 'params', 'result'].map(name => [name, r.model.get(name)]))"
