@@ -217,7 +217,8 @@ def prove(identity: Identity | str, d: int, space: Space | str | None = None) ->
     space = None if space is None else _space(space)
     point = identity.symbols(d, space)
     if isinstance(identity, Equality):
-        left, right = _entries(identity.lhs(*point.values())), _entries(identity.rhs(*point.values()))
+        left = _entries("lhs", identity.lhs(*point.values()))
+        right = _entries("rhs", identity.rhs(*point.values()))
         if left.shape != right.shape:
             row = (f"shapes {left.shape} and {right.shape}", False)
             return Proof(identity.key, d, "every point", (row,))
@@ -229,10 +230,10 @@ def prove(identity: Identity | str, d: int, space: Space | str | None = None) ->
         return Proof(identity.key, d, "every point", tuple(rows))
     assert isinstance(identity, Differentiable)
     domain = identity.domain(space)[identity.wrt]
-    value, variable = _entries(identity.value(point)), point[identity.wrt]
+    value, variable = _entries("f", identity.value(point)), point[identity.wrt]
     claims = {
         variable[tuple(np.argwhere(direction)[0])]: _entries(
-            identity.differential(point, direction.astype(int))
+            "df", identity.differential(point, direction.astype(int))
         )
         for direction in domain.basis(d)
     }
@@ -251,11 +252,11 @@ def prove(identity: Identity | str, d: int, space: Space | str | None = None) ->
     return Proof(identity.key, d, domain.name, tuple(rows))
 
 
-def _entries(values: Any) -> Any:
+def _entries(name: str, values: Any) -> Any:
     """An array of SymPy expressions, also of what is one number."""
     array = np.array(values, dtype=object)
     for place in np.ndindex(*array.shape):
-        array[place] = _expression(f"entry {place}", array[place])
+        array[place] = _expression(f"{name}[{', '.join(map(str, place))}]" if place else name, array[place])
     return array
 
 
@@ -470,6 +471,8 @@ def latex(thing: Identity | str | Any) -> str:
     ------
     KeyError, ValueError
         If a string is no key, or an array has more than two axes.
+    TypeError
+        If an entry is no number or expression.
 
     Examples
     --------
@@ -482,7 +485,7 @@ def latex(thing: Identity | str | Any) -> str:
         return thing.statement
     if isinstance(thing, str):
         return _identity(thing).statement
-    array = np.asarray(thing, dtype=object)
+    array = _entries("thing", thing)
     if array.ndim > 2:
         raise ValueError(f"thing must have at most two axes to be written, but its shape is {array.shape}")
     if array.ndim == 0:

@@ -287,6 +287,13 @@ def test_latex_of_arrays_and_expressions() -> None:
         latex(np.zeros((2, 2, 2)))
 
 
+def test_latex_of_what_is_no_array_of_expressions_is_refused() -> None:
+    for bad, name in (({}, "thing"), ([[1], [1, 2]], "thing[0]"), (x > 0, "thing"), (["x"], "thing[0]")):
+        with pytest.raises(TypeError, match=rf"^{re.escape(name)} must be a scalar in symbols that commute"):
+            latex(bad)
+    assert latex([1, 0.5]) == r"\begin{bmatrix}1\\0.5\end{bmatrix}"
+
+
 def test_an_unknown_key_is_answered_with_the_known_ones() -> None:
     for call in (
         latex,
