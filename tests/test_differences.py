@@ -835,6 +835,8 @@ def test_whether_an_error_is_wanted_is_yes_or_no(flag):
     for call in (fd_gradient, lambda f, S, **keywords: fd_differential(f, S, S, **keywords)):
         with pytest.raises(TypeError, match=r"^return_error must be True or False, not "):
             call(np.linalg.det, np.eye(2), return_error=flag)
+        assert len(call(np.linalg.det, np.eye(2), return_error=np.True_)) == 2
+        assert not isinstance(call(np.linalg.det, np.eye(2), return_error=np.False_), tuple)
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,14 @@ def test_what_lies_outside_is_not_contained(space: Space, point: Any) -> None:
 
 
 @every_space
+def test_a_space_is_called_symmetric_if_all_its_points_are(space: Space) -> None:
+    """The matrix of zeros among them, of which no entry is large enough to compare with."""
+    points = [np.asarray(space.draw(generator(seed), 3)) for seed in range(3)]
+    assert space.symmetric == (len(space.shape) == 2 and all(spaces.symmetric.contains(A) for A in points))
+    assert spaces.symmetric.contains(np.zeros((3, 3)))
+
+
+@every_space
 def test_what_is_no_finite_real_array_lies_in_no_space(space: Space) -> None:
     good = np.asarray(space.draw(generator(0), 2))
     nothing = [good + 0j, np.full(good.shape, np.nan), np.full(good.shape, np.inf), "S", None, [[1], [1, 2]]]
