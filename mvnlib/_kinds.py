@@ -109,7 +109,13 @@ class Differentiable(Identity):
         raise NotImplementedError
 
     def _arguments(self, point: Point) -> list[Any]:
-        return [point[name] for name in self.where]
+        missing = [name for name in self.where if name not in point]
+        if missing:
+            raise ValueError(
+                f"point must give {', '.join(self.where)} of {self.key!r}, but there is no {', '.join(missing)}"
+            )
+        values = (point[name] for name in self.where)
+        return [value if hasattr(value, "shape") else np.asarray(value) for value in values]
 
 
 @dataclass(frozen=True)

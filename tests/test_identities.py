@@ -407,6 +407,14 @@ def test_an_equality_has_no_space_to_replace() -> None:
         prove("adjugate", 2, "positive_definite")
 
 
+def test_a_point_is_read_from_lists_and_what_it_lacks_is_named() -> None:
+    entry, S = TABLE["logdet"], [[2.0, 1.0], [1.0, 3.0]]
+    assert np.array_equal(entry.gradient({"S": S}), entry.gradient({"S": np.array(S)}))
+    assert entry.value({"S": S}) == entry.value({"S": np.array(S)})
+    with pytest.raises(ValueError, match=r"^point must give x, M of 'quadratic_x', but there is no M$"):
+        TABLE["quadratic_x"].gradient({"x": [1.0, 2.0]})
+
+
 def test_an_unknown_convention_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^convention must be one of"):
         TABLE["logdet"].gradient({"S": np.eye(2)}, "paired")
