@@ -23,7 +23,7 @@ _PROBE = 0.01
 _LONGEST = 0.2
 
 _EDGE = "beside it the density is zero or not defined, as at an edge, or it is too sharp for floating point"
-_FLAT = "however far one goes along a coordinate it bends by less than 1/16: it is all but flat, or rises without end"
+_FLAT = "however far one goes along a coordinate it hardly bends: it is all but flat, or rises without end"
 
 
 class Peak(NamedTuple):
@@ -98,6 +98,10 @@ class Target:
             raise _no_mode(theta, _EDGE)
         return exact
 
+    def bend(self, value: float) -> float:
+        """How far f bends in a unit of the search: by one, or by so much more that rounding does not hide it."""
+        return max(1.0, 1e3 * self.eps * abs(value))
+
     def reach(self, value: float) -> float:
         """The step, where f bends by one in a unit, at which truncation and rounding weigh the same."""
         return float(min(5 * (self.eps * max(1.0, abs(value))) ** (1 / 6), _LONGEST))
@@ -121,7 +125,7 @@ def find_peak(target: Target, start: Array) -> Peak:
     point, value = start, target.value(start)
     widths = np.maximum(np.abs(point), 1.0)
     for _ in range(200):
-        widths = _widths(target.value, point, value, widths)
+        widths = _widths(target.value, point, value, widths, target.bend(value))
         if (widths <= 1e-14 * np.abs(point)).any():
             raise _no_mode(point, _EDGE)
         if not np.isfinite(widths).all():
@@ -248,8 +252,8 @@ def _not_of(name: str, peak: Peak, reason: str) -> ValueError:
     )
 
 
-def _widths(f: Callable[[Array], float], point: Array, value: float, guess: Array) -> Array:
-    """For each coordinate a length on which f bends by 1/16 to 1, if there is one."""
+def _widths(f: Callable[[Array], float], point: Array, value: float, guess: Array, most: float) -> Array:
+    """For each coordinate a length on which f bends by ``most / 16`` to ``most``, if there is one."""
     widths = np.empty_like(guess)
     for i in range(point.size):
         low, high, h = 0.0, np.inf, float(guess[i])
@@ -259,9 +263,9 @@ def _widths(f: Callable[[Array], float], point: Array, value: float, guess: Arra
             if np.array_equal(point + move, point) or not np.isfinite(h):
                 break
             bend = abs(f(point + move) + f(point - move) - 2 * value)
-            if 1 / 16 <= bend <= 1:
+            if most / 16 <= bend <= most:
                 break
-            low, high = (low, h) if bend > 1 else (h, high)
+            low, high = (low, h) if bend > most else (h, high)
             if high < low * (1 + 1e-6):
                 break
             stride = 4.0 ** min(k + 1, 60)

@@ -651,7 +651,8 @@ NOTHING: dict[str, tuple[Callable[[Any], Any], list[float], str]] = {
     "exponential": (lambda t: -t[0] if t[0] > 0 else -np.inf, [1.0], "edge"),
     "rising for ever": (lambda t: t[0], [0.7], "edge|still rises|infinite|without end"),
     "a pole": (lambda t: -np.log(abs(t[0])), [0.7], "infinite|edge|still rises|not strictly concave"),
-    "growing without bound": (lambda t: np.exp(t[0]), [0.1], "infinite"),
+    "growing without bound": (lambda t: np.exp(t[0]), [0.1], "without end"),
+    "infinite on the way": (lambda t: np.inf if t[0] > 1 else -((t[0] - 4) ** 2), [0.1], "it is infinite"),
 }
 
 
@@ -660,6 +661,17 @@ def test_a_density_without_a_normal_approximation_is_refused(case: str) -> None:
     f, start, reason = NOTHING[case]
     with pytest.raises(np.linalg.LinAlgError, match=rf"no interior mode .*({reason})"):
         laplace(f, start)
+
+
+@pytest.mark.parametrize("far", [1e4, 1e8, 1e10])
+@pytest.mark.parametrize("d", [1, 2])
+def test_a_start_many_standard_deviations_away_leads_to_the_mode(d: int, far: float) -> None:
+    """There the values of the log density are so large that rounding hides a bend by one."""
+    S = draw(1, d, d)["Sigma"]
+    P, mu = np.linalg.inv(S), np.arange(1.0, d + 1)
+    found = laplace(lambda t: -0.5 * (t - mu) @ P @ (t - mu), mu + far * np.linspace(1, 2, d))
+    assert_close(found.mode, mu, 1e-8)
+    assert_close(found.covariance, S, 1e-8)
 
 
 def test_a_gradient_that_raises_beyond_an_edge_says_no_more_than_that_there_is_one() -> None:
