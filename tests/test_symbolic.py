@@ -318,6 +318,7 @@ def test_a_proof_says_what_it_proved() -> None:
     proof = prove("det", 2, "symmetric")
     assert repr(proof) == "det: proved at d = 2 (symmetric), 3 of 3 directions"
     assert [name for name, _ in proof.rows] == ["S_11", "S_12", "S_22"]
+    assert repr(prove("trace_vec", 2)) == "trace_vec: proved at d = 2 (every point), 1 of 1 directions"
     assert not Proof("det", 2, "symmetric", ()).holds
     assert "NOT proved" in repr(Proof("det", 2, "symmetric", (("S_11", False),)))
 
@@ -341,7 +342,7 @@ def test_sides_of_other_shapes_are_not_proved_equal(rhs: Any, row: str) -> None:
         rhs=rhs,
     )
     proof = prove(entry, 2)
-    assert proof.rows == ((row, False),)
+    assert proof == Proof("shapes", 2, "every point", ((row, False),))
     assert not proof.holds
 
 
