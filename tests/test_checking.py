@@ -270,6 +270,15 @@ def test_the_message_names_the_entry_that_is_off():
     assert "the diagonal entries" in check_gradient(np.trace, 3 * np.eye(3), S).message
 
 
+def test_of_several_wrong_entries_the_one_that_is_furthest_off_is_named_and_a_ratio_if_it_is_one():
+    f, right = lambda x: x @ [100.0, 1.0, 1.0], np.array([100.0, 1.0, 1.0])
+    message = check_gradient(f, right + [1.0, -2.0, 0.0], np.ones(3)).message
+    assert "most of all entry [1], where the candidate has -1" in message
+    assert "for all of these" not in message
+    assert "the ratio is 2 for all of these" in check_gradient(f, right * [1, 2, 2], np.ones(3)).message
+    assert "for all of these" not in check_gradient(f, right * [1, 2, 2.02], np.ones(3)).message
+
+
 def test_what_is_wrong_is_counted_in_vectors_and_rectangles_too():
     x = np.array([0.5, -1.0, 2.0])
     one_wrong = check_gradient(lambda x: x @ x, [1.0, -2.0, 5.0], x)
@@ -309,10 +318,15 @@ def test_a_wrong_gradient_whose_squares_are_no_floats_is_wrong_all_the_same():
     assert "the ratio is 5 for all of these" in tiny.message
 
 
-def test_a_function_that_reads_one_triangle_is_said_to():
-    f, gradient = by_cholesky(3)
-    S = point(3, 0)
-    A = gradient(S)
+@pytest.mark.parametrize("unit", [2.0**-40, 1.0, 2.0**40])
+def test_a_function_that_reads_one_triangle_is_said_to(unit):
+    density, gradient = by_cholesky(3)
+    S = unit * point(3, 0)
+    A = gradient(S / unit) / unit
+
+    def f(S):
+        return density(S / unit)
+
     for claim in (A, np.tril(2 * A - np.diag(np.diag(A)))):
         verdict = check_gradient(f, claim, S)
         assert verdict.correct
@@ -498,6 +512,9 @@ def test_a_verdict_is_its_correctness_and_shows_its_message():
     assert "correct=False" in repr(wrong)
     assert wrong.message in repr(wrong)
     assert wrong.max_error == pytest.approx(1)
+    assert "right as frobenius and free too" in right.message
+    assert "<strong>correct</strong>" in right._repr_html_()
+    assert "<strong>not correct</strong>" in wrong._repr_html_()
 
 
 def test_neither_f_nor_the_candidate_can_change_the_point():
@@ -848,6 +865,7 @@ def test_mistakes_with_a_diagonal_are_named_in_rectangles_too():
             "diagonal_doubled": M + M * np.eye(*M.shape),
             "lower_triangle": np.tril(M),
             "upper_triangle": np.triu(M),
+            "factor": 7 * M,
         }.items():
             assert check_gradient(f, wrong, M).mistake == key
 

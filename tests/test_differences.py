@@ -173,6 +173,9 @@ def test_richardson_finds_a_finer_step_where_f_varies_faster_than_its_point():
     )
     df, error = fd_differential(lambda x: np.sin(100 * x).sum(), x, x, "richardson", return_error=True)
     assert abs(df - 100 * x @ np.cos(100 * x)) < error < 1e-6
+    for unit in (2.0**-40, 2.0**40):  # whatever the size of f
+        tiny = fd_differential(lambda x, u=unit: u * np.sin(100 * x).sum(), x, x, "richardson")
+        assert tiny == unit * df
 
 
 def test_a_given_step_is_the_step_also_of_richardson():
@@ -492,6 +495,16 @@ def test_a_derivative_that_is_truly_zero_is_no_error():
         assert not np.any(fd_differential(f, S, np.eye(3), "complex"))
     one = fd_gradient(lambda S: S[..., 0, 0] ** 2, S, scheme="complex", return_error=True)[0]
     assert_allclose(one, np.diag([2 * S[0, 0], 0, 0]), rtol=4 * EPS)
+
+
+def test_warnings_are_as_the_caller_has_them_after_every_complex_step():
+    for _ in range(2):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            before = list(warnings.filters)
+            with pytest.raises(ValueError, match="needs an f that takes complex matrices"):
+                fd_gradient(DROPS["casting"], np.eye(2), scheme="complex")
+            assert warnings.filters == before
 
 
 # ---- the sweep
