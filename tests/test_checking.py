@@ -272,7 +272,7 @@ def test_the_message_names_the_entry_that_is_off():
 
 def test_of_several_wrong_entries_the_one_that_is_furthest_off_is_named_and_a_ratio_if_it_is_one():
     f, right = lambda x: x @ [100.0, 1.0, 1.0], np.array([100.0, 1.0, 1.0])
-    message = check_gradient(f, right + [1.0, -2.0, 0.0], np.ones(3)).message
+    message = check_gradient(f, right + np.array([1.0, -2.0, 0.0]), np.ones(3)).message
     assert "most of all entry [1], where the candidate has -1" in message
     assert "for all of these" not in message
     assert "the ratio is 2 for all of these" in check_gradient(f, right * [1, 2, 2], np.ones(3)).message
