@@ -499,7 +499,11 @@ def laplace(
     start = as_real("start", start, ndim=1).copy()
     first = log_density(start.copy())
     as_number("log_density(start)", first)
-    eps = float(np.finfo(np.result_type(first, np.float16)).eps) if hasattr(first, "dtype") else _EPS
+    eps = (
+        float(np.finfo(np.result_type(np.asarray(first), np.float16)).eps)
+        if hasattr(first, "dtype")
+        else _EPS
+    )
     with probing():
         peak = find_peak(Target(log_density, gradient, hessian, eps), start)
     root = deviations(peak)

@@ -51,6 +51,10 @@ def symbols(space: Space | str, letter: str, d: int) -> Any:
     ValueError, TypeError
         If there is no space of that name, or ``d`` is no whole number of at least 1.
 
+    Notes
+    -----
+    Cost: one symbol for each of the d^2 entries.
+
     Examples
     --------
     >>> symbols("symmetric", "S", 2)
@@ -208,6 +212,11 @@ def prove(identity: Identity | str, d: int, space: Space | str | None = None) ->
         If there is no such entry or space, if the space has another shape than the variable (an equality has
         no variable to move), or ``d`` is no whole number of at least 1.
 
+    Notes
+    -----
+    Cost: that of products of polynomials in the d^2 entries, exponential in d: at d = 2, 3, 4 and 5 the derivative
+    of the inverse takes about 1 ms, 10 ms, 0.1 s and 3 s.
+
     Examples
     --------
     >>> prove("logdet", 3, "positive_definite")
@@ -323,13 +332,13 @@ def _may_vanish(base: Any) -> bool:
 def _differs_from_zero(expression: Any) -> bool:
     """Whether an expression is seen not to be zero at one of some random points."""
     rng = np.random.default_rng(0)
-    symbols = expression.atoms(sympy.Symbol, MatrixElement)
+    symbols = [*expression.atoms(MatrixElement), *(s for s in expression.free_symbols if s.is_Symbol)]
     for _ in range(4):
         point = {
             symbol: sympy.Rational(int(k), 97)
             for symbol, k in zip(symbols, rng.integers(30, 300, len(symbols)), strict=True)
         }
-        value = expression.xreplace(point).evalf(30)  # of what is zero, it has no digit
+        value = expression.subs(point).evalf(30)  # of what is zero, it has no digit
         if value.is_number and not value.has(sympy.zoo, sympy.nan) and abs(complex(value)) > 1e-100:
             return True
     return False
@@ -474,6 +483,10 @@ def latex(thing: Identity | str | Any) -> str:
     TypeError
         If an entry is no number or expression.
 
+    Notes
+    -----
+    Cost: proportional to what is printed.
+
     Examples
     --------
     >>> print(latex("logdet"))
@@ -519,6 +532,11 @@ def numpy_function(identity: Identity | str, d: int) -> Callable[..., Any]:
     KeyError, ValueError, TypeError
         If there is no such entry, or ``d`` is no whole number of at least 1; the function refuses arguments that
         are no finite real arrays of the right shape, and those at which its value is no float.
+
+    Notes
+    -----
+    Cost: O(d^3) steps at each point for an entry of first order, as by hand; to generate them takes some seconds
+    at d = 5.
 
     Examples
     --------
@@ -599,8 +617,8 @@ def javascript(identity: Identity | str, d: int) -> str:
     Notes
     -----
     Where all leading minors are far from zero, as for a positive definite matrix, it is as accurate as a
-    Cholesky factorisation; at a point with a vanishing leading minor it gives NaN.  At d = 3 it is 1 to 6 kB
-    for the entries of first order.
+    Cholesky factorisation; at a point with a vanishing leading minor it gives NaN.  Cost: O(d^3) steps at each
+    point.  At d = 3 it is 1 to 6 kB for the entries of first order; at d = 5 it takes some seconds to generate.
 
     Examples
     --------

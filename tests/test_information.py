@@ -684,6 +684,24 @@ def test_a_gradient_that_raises_beyond_an_edge_says_no_more_than_that_there_is_o
         laplace(lambda t: -t @ t / 2 if t[0] >= -1e-3 else -np.inf, [0.5, 0.5], g)
 
 
+def test_a_log_density_may_return_a_number_of_another_library() -> None:
+    class Number:
+        dtype = "of another library"
+
+        def __init__(self, value: float) -> None:
+            self.value = value
+
+        def __float__(self) -> float:
+            return self.value
+
+        def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+            return np.array(self.value, dtype=dtype)
+
+    found = laplace(lambda t: Number(-2 * float(t[0] - 1) ** 2), [0.0])  # type: ignore[arg-type,return-value]
+    assert_close(found.mode, np.ones(1), 1e-6)
+    assert_close(found.covariance, np.full((1, 1), 0.25), 1e-6)
+
+
 def test_a_flat_top_is_refused_whatever_derivatives_are_given() -> None:
     def f(t: Any) -> Any:
         return -np.sum(t**4)

@@ -113,6 +113,16 @@ def test_what_is_divided_by_a_zero_that_no_polynomial_shows_is_not_zero(nothing:
     assert is_zero((y + 1) / other - y / other - 1 / other)
 
 
+def test_what_is_divided_by_may_be_an_integral_or_an_entry_of_a_matrix_symbol() -> None:
+    M = sympy.MatrixSymbol("M", 2, 2)
+    for base in (
+        sympy.Integral(exp(-(x**2)), (x, 0, y)),
+        M[0, 1] + z,
+        M[0, 0] * sympy.Integral(x**2, (x, 0, M[1, 1])),
+    ):
+        assert is_zero((z + 1) / base - z / base - 1 / base)
+
+
 def test_infinity_is_not_zero_and_zero_in_floats_is() -> None:
     for infinite in (sympy.oo, sympy.zoo, sympy.nan):
         assert not is_zero(sympy.Mul(0, infinite, evaluate=False))
