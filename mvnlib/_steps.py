@@ -184,7 +184,8 @@ class _Bound:
             raise StepError(f"{self.label} changes its shape from one evaluation to the next")
         move = max(float(np.abs(value - at).max()) for value in nudged)
         # What moves by itself as it does when its variables move, as random numbers do, would follow from anything.
-        if not np.abs(again - at).max() <= move / 10:
+        # (Threads that share a sum may round it one way and then another.)
+        if not np.abs(again - at).max() <= max(move / 10, 1e-12 * np.abs(at).max()):
             shown = {**point, "first": at, "then": again}
             raise StepError(f"{self.label} changes from one evaluation to the next:\n{_report(shown)}")
         return at, 100 * move
