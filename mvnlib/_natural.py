@@ -19,9 +19,9 @@ from mvnlib._moments import Moments
 from mvnlib._scaling import Array, powers_of_two, rescaled
 from mvnlib._whitened import LEAST
 
-_CHUNK_BYTES, _CHUNK_ROWS = 1 << 19, 392
+_CHUNK_BYTES, _CHUNK_ROWS = 1 << 19, 700
 #: Dimensions, for each component and at most, up to which building phi pays (measured).
-_DIMENSIONS_A_COMPONENT, _DIMENSIONS = 8, 40
+_DIMENSIONS_A_COMPONENT, _DIMENSIONS = 3, 40
 #: Terms of this size may cancel.  It keeps a log density to 1e5 eps = 2e-11, and a covariance to as much of
 #: itself in every direction; with two or three digits more lost, EM steps would no longer agree to 1e-10.
 LIMIT = 1e5

@@ -80,7 +80,7 @@ def mixture_loglik(X: Any, weights: Any, means: Any, covariances: Any) -> float:
 
     Notes
     -----
-    O(n K d^2) time, and about 5 MB of memory beside a few arrays of the size of the covariances.
+    O(n K d^2) time, and less than 10 MB of memory beside a few arrays of the size of the covariances.
 
     References
     ----------
@@ -118,7 +118,7 @@ def responsibilities(X: Any, weights: Any, means: Any, covariances: Any) -> Arra
 
     Notes
     -----
-    O(n K d^2) time, and about 5 MB of memory beside the result and a few arrays of the size of the covariances.
+    O(n K d^2) time, and less than 10 MB of memory beside the result and a few arrays of the size of the covariances.
 
     Examples
     --------
@@ -165,7 +165,7 @@ def mixture_gradient(
 
     Notes
     -----
-    O(n K d^2) time, and about 5 MB of memory beside a few arrays of the size of the covariances.
+    O(n K d^2) time, and less than 10 MB of memory beside a few arrays of the size of the covariances.
 
     Examples
     --------
@@ -215,7 +215,7 @@ def em_step(X: Any, weights: Any, means: Any, covariances: Any) -> tuple[Array, 
 
     Notes
     -----
-    O(n K d^2) time, and about 5 MB of memory beside a few arrays of the size of the covariances; data far from the
+    O(n K d^2) time, and less than 10 MB of memory beside a few arrays of the size of the covariances; data far from the
     origin lose no digits.
 
     References
@@ -302,7 +302,7 @@ class MixtureStatistics(Value):
 
         Notes
         -----
-        O(n K d^2) time, and about 5 MB of memory beside a few arrays of the size of the covariances.  Rows are
+        O(n K d^2) time, and less than 10 MB of memory beside a few arrays of the size of the covariances.  Rows are
         read a block at a time, so ``X`` may be a memory-mapped file; they are read twice where a component
         is about to collapse or to jump.
         """

@@ -213,7 +213,7 @@ def test_its_limit_is_where_it_says(who: str, sign: float, factor: float) -> Non
 def test_it_is_used_where_it_pays() -> None:
     for n, d, K, pays in [
         (10_000, 2, 3, True), (100_000, 10, 8, True), (200_000, 32, 16, True), (100, 1, 1, True),
-        (100, 40, 5, True), (100, 41, 16, False), (100, 32, 3, False), (3, 3, 3, False), (4, 3, 3, True),
+        (100, 40, 14, True), (100, 41, 16, False), (100, 40, 13, False), (3, 3, 3, False), (4, 3, 3, True),
     ]:  # fmt: skip
         assert Natural.pays(n, d, K) == pays
     X, parameters = apart(50, 2, 2, 1, 3.0)
