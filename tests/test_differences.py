@@ -340,6 +340,14 @@ def test_a_table_of_more_entries_than_a_chunk_is_right_in_every_one(scheme, conv
     assert error.max() < 10 * accuracy * np.abs(exact).max()
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_error_estimates_are_converted_as_tables_are(scheme):
+    S = positive_definite(3, 0)
+    free, half = (fd_gradient(logdet, S, name, scheme, return_error=True) for name in ("free", "frobenius"))
+    for table, converted in zip(free, half, strict=True):
+        assert_array_equal(converted, convert_gradient(table, "free", "frobenius"))
+
+
 def test_a_function_that_takes_small_stacks_only_is_given_its_points_one_by_one():
     def f(S):
         if S.ndim == 3 and len(S) > 13:
@@ -644,6 +652,7 @@ def test_the_steps_of_a_sweep_go_as_far_as_the_nearest_singular_matrix():
     steps = step_sweep(np.linalg.det, np.diag([1.0, 1e-6]), 2 * np.eye(2)).steps
     assert_allclose(steps[[0, -1]], np.array([1e-16, 1.0]) * 1e-6 / np.sqrt(8), rtol=1e-12)
     assert (np.diff(steps) > 0).all()
+    assert steps.size == 61
 
 
 def test_a_sweep_measures_absolute_errors_where_the_differential_is_zero():

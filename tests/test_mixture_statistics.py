@@ -394,6 +394,10 @@ def test_a_gradient_that_is_no_float_is_refused() -> None:
         ValueError, match=r"^covariances\[1\] is so small that the gradient in covariances\[1\]"
     ):
         taken(1e-153 * X, ([0.5, 0.5], [[0.0], [0.0]], [[[1e-300]], [[3e-308]]])).loglik_gradient()
+    # A component is named for one entry that is no float, be the others what they may.
+    wide = 1e-153 * X * [1.0, 1e153], np.array([np.diag([1e-300, 1.0]), np.diag([3e-308, 1.0])])
+    with pytest.raises(ValueError, match=r"the gradient in covariances\[1\]"):
+        taken(wide[0], ([0.5, 0.5], np.zeros((2, 2)), wide[1])).loglik_gradient()
     with pytest.raises(ValueError, match=r"^covariances\[0\] is so small that the gradient in means\[0\]"):
         taken([[0.5]] * 40, ([1.0], [[0.0]], [[[1e-307]]])).loglik_gradient()
     with pytest.raises(ValueError, match=r"^weights\[0\] is so small that the gradient in weights"):
