@@ -17,6 +17,7 @@ import pytest
 from benchmarks.__main__ import options
 from benchmarks.cases import CASES, Case, Target
 from benchmarks.measure import Disagreement, agreement, clock, extra_memory, race, ratio
+from benchmarks.programs import starting
 from benchmarks.report import draw, table
 from benchmarks.worker import environment, judged, measure
 
@@ -239,6 +240,16 @@ def test_only_a_run_of_everything_writes_the_results_that_the_book_quotes(
     for arguments, name in (([], "results.json"), (part.split(), "selection.json")):
         monkeypatch.setattr(sys, "argv", ["benchmarks", *arguments])
         assert options().output == ROOT / "benchmarks" / name
+
+
+def test_what_is_imported_is_compiled_before_it_is_timed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "something.py").write_text("x = 1")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert starting("something")()() == 0
+    assert list((tmp_path / "__pycache__").glob("something.*.pyc"))
 
 
 def test_a_plot_of_nothing_that_others_compute_has_no_legend() -> None:
