@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -269,19 +270,19 @@ def _elementwise(word: str, x: Any) -> Any:
 
 def _leibniz(A: Matrix) -> Any:
     """Determinant of symbols as the signed sum over permutations: a polynomial, as a proof wants it."""
-    return _signed_sum(tuple(map(tuple, A)))
+    rows = tuple(map(tuple, A))
+    # Numbers such as 1 and 1.0 would be one key; expressions of SymPy are told apart.
+    known = all(hasattr(entry, "free_symbols") for entry in A.flat)
+    return _signed_sum(rows) if known else _signed_sum.__wrapped__(rows)
 
 
 @lru_cache(maxsize=1024)  # a proof asks for the same minors in every direction
 def _signed_sum(rows: tuple[tuple[Any, ...], ...]) -> Any:
-    import sympy
-
-    d = len(rows)
-    terms = []
-    for order in itertools.permutations(range(d)):
-        inversions = sum(order[i] > order[j] for i in range(d) for j in range(i + 1, d))
-        terms.append(sympy.Mul((-1) ** inversions, *(row[k] for row, k in zip(rows, order, strict=True))))
-    return sympy.Add(*terms)
+    total: Any = 0
+    for order in itertools.permutations(range(len(rows))):
+        sign = (-1) ** sum(a > b for a, b in itertools.combinations(order, 2))
+        total = total + sign * prod(row[k] for row, k in zip(rows, order, strict=True))
+    return total
 
 
 def _eliminate(A: Matrix) -> tuple[Matrix, Matrix]:

@@ -20,12 +20,15 @@ from sympy.polys.rings import PolyElement, ring
 from sympy.printing.jscode import JavascriptCodePrinter
 
 from mvnlib import ops
-from mvnlib._validation import as_real, one_of
+from mvnlib._validation import as_real, brief, one_of
 from mvnlib.conventions import CONVENTIONS
 from mvnlib.identities import TABLE, Differentiable, Differential, Equality, Gradient, Identity
 from mvnlib.spaces import SPACES, Space
 
 __all__ = ["Proof", "derivative", "is_zero", "javascript", "latex", "numpy_function", "prove", "symbols"]
+
+#: What stands in an expression that has no value, and equals itself for all that.
+_NO_NUMBERS = (sympy.oo, -sympy.oo, sympy.zoo, sympy.nan)
 
 
 def symbols(space: Space | str, letter: str, d: int) -> Any:
@@ -276,7 +279,7 @@ def _expression(name: str, value: Any) -> Any:
     except sympy.SympifyError:
         expression = None
     if not isinstance(expression, sympy.Expr) or not expression.is_commutative:
-        raise TypeError(f"{name} must be a scalar in symbols that commute, not {value!r}")
+        raise TypeError(f"{name} must be a scalar in symbols that commute, not {brief(value)}")
     return expression
 
 
@@ -317,8 +320,6 @@ def is_zero(expression: Any) -> bool:
     expression = _expression("expression", expression)
     if expression.is_Float:
         return not expression
-    if expression.has(sympy.oo, -sympy.oo, sympy.zoo, sympy.nan):
-        return False
     fractions = _Fractions([expression])
     return fractions.vanishes(fractions.written(expression))
 
@@ -339,7 +340,7 @@ def _differs_from_zero(expression: Any) -> bool:
             for symbol, k in zip(symbols, rng.integers(30, 300, len(symbols)), strict=True)
         }
         value = expression.subs(point).evalf(30)  # of what is zero, it has no digit
-        if value.is_number and not value.has(sympy.zoo, sympy.nan) and abs(complex(value)) > 1e-100:
+        if value.is_number and not value.has(*_NO_NUMBERS) and abs(complex(value)) > 1e-100:
             return True
     return False
 
@@ -357,7 +358,8 @@ class _Fractions:
         self.slopes = {part: {s: sympy.diff(part, s) for s in moved} for part in opaque}
         if slopes := [slope for by in self.slopes.values() for slope in by.values()]:
             free, bases, opaque, integral = _parts([*expressions, *slopes])
-        self.defined = not any(map(_may_vanish, bases))
+        infinite = any(part.has(*_NO_NUMBERS) for part in (*bases, *opaque))
+        self.defined = not infinite and not any(map(_may_vanish, bases))
         names = [*free, *(sympy.Dummy() for _ in (*opaque, *bases))]
         self.ring, *gens = ring(names or [sympy.Dummy()], sympy.ZZ if integral else sympy.QQ)
         # Two mappings: log(x) and 1 / log(x) are two generators, though both are found under log(x).

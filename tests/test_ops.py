@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import jax.numpy as jnp
@@ -258,3 +259,10 @@ def test_words_change_nothing_they_are_given() -> None:
             f(S)
     assert np.array_equal(A, before)
     assert (symbols == S).all()
+
+
+def test_the_determinant_keeps_the_type_of_its_numbers() -> None:
+    for number in (int, float, Fraction, sympy.Integer, sympy.Float):
+        A = np.array([[number(1), number(2)], [number(3), number(4)]], dtype=object)
+        assert float(ops.det(A)) == -2
+        assert isinstance(ops.det(A), number)

@@ -356,6 +356,16 @@ def test_sides_of_other_shapes_are_not_proved_equal(rhs: Any, row: str) -> None:
     assert not proof.holds
 
 
+@pytest.mark.parametrize("nothing", [sympy.oo, -sympy.oo, sympy.zoo, sympy.nan, log(log(sympy.S.One))])
+def test_what_has_no_value_is_not_proved_equal_to_itself(nothing: Any) -> None:
+    about = {"key": "nothing", "statement": "", "source": "", "reading": "", "where": {"A": spaces.general}}
+    sides = {"lhs": lambda A: A[0, 0] * 0 + nothing, "rhs": lambda A: nothing + A[0, 0] * 0}
+    assert not prove(Equality(**about, **sides), 2).holds
+    assert not prove(
+        Gradient(**about, wrt="A", f=lambda A: A[0, 0] + nothing, grad=lambda A: A * 0 + nothing), 2
+    ).holds
+
+
 @pytest.mark.parametrize("grad", [lambda A: 1, lambda A: np.ones(2, dtype=int), lambda A: A[None] * 0 + 1])
 def test_a_gradient_of_another_shape_is_not_stretched(grad: Any) -> None:
     entry = Gradient(
