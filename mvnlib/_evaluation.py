@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._scaling import EPS
 from ._validation import Array, as_given, probing
 
-EPS = float(np.finfo(float).eps)
 REMEDY = "Where the step has left the domain of f, pass a smaller step"
 SYMMETRIC_HINT = (
     '; if f takes only symmetric S, use convention="frobenius" or "free", or a symmetric direction'

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._evaluation import EPS, Evaluation
+from ._evaluation import Evaluation
+from ._scaling import EPS
 from ._validation import Array, is_finite
 from .conventions import vech_places
 
@@ -112,23 +113,23 @@ def length(E: Array) -> float:
 def in_range(slopes: Array) -> Array:
     """The slopes of f, if they are floats."""
     if not is_finite(slopes):
-        raise ValueError("f changes so fast, or dS is so large, that the derivative is no float")
+        raise ValueError("f changes so fast, or its direction is so long, that the derivative is no float")
     return slopes
 
 
 def step_for(S: Array, scheme: str, eps: float) -> float:
     """Return the default step, see `mvnlib.differences.default_step`."""
-    length, size = scale(S)
+    reach, size = scale(S)
     if scheme == "complex":
         relative = 2.0**-64
     elif scheme == "richardson":
         relative = 0.125
     else:
-        noise = eps * max(size / length, 1.0)
+        noise = eps * max(size / reach, 1.0)
         relative = min(noise ** (1 / (RULES[scheme].order + 1)), 0.125)
-    if not length * relative > 0:
+    if not reach * relative > 0:
         raise ValueError(f"S is so small, {size:g}, that a step beside it is no float; change its units")
-    return float(2.0 ** np.floor(np.log2(length * relative)))
+    return float(2.0 ** np.floor(np.log2(reach * relative)))
 
 
 def refined(slopes_at: Callable[[float], tuple[Array, Array]], h: float) -> tuple[Array, Array]:

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Units = Array | float
 
+EPS = float(np.finfo(float).eps)
+TINY = float(np.finfo(float).tiny)  #: smaller floats have fewer digits
+
 #: Between these and one over them, neither products of four numbers nor their sums leave the range of floats.
 _TAME = 2.0**128
 _LEAF = 32

@@ -18,8 +18,8 @@ from typing import Any, ParamSpec, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from mvnlib._scaling import EPS, Units, powers_of_two, rescaled, units_of
 from mvnlib._scaling import Array as Array
-from mvnlib._scaling import Units, powers_of_two, rescaled, units_of
 
 #: Asymmetry, relative to the largest entry, that a few products in floating point can leave behind.
 SYMMETRY_TOLERANCE = 1e-12
@@ -33,8 +33,9 @@ _Given = TypeVar("_Given")
 _probing = ContextVar("probing", default=False)
 
 _FLOAT = np.dtype(np.float64)
-_EPS = float(np.finfo(float).eps)
 _CHUNK = 1 << 16  # numbers looked at in one go
+#: What arrays of other libraries raise that NumPy cannot read; PyTorch's the last two.
+_UNREADABLE = (ValueError, TypeError, RuntimeError)
 _DIMENSIONS = {0: "a number", 1: "a vector", 2: "a matrix", 3: "a stack of matrices"}
 
 
@@ -270,7 +271,7 @@ def as_scaled(name: str, value: Any) -> tuple[Array, Units, Array]:
     except np.linalg.LinAlgError:
         raise _not_positive_definite(name, array) from None
     # A pivot is the deviation that the coordinates before leave unexplained; of a singular matrix, rounding.
-    noise = sqrt(d * _EPS) * deviations / units
+    noise = sqrt(d * EPS) * deviations / units
     if np.count_nonzero(factor.diagonal() > noise) < d:
         raise _not_positive_definite(name, array)
     return array, units, factor
@@ -302,11 +303,7 @@ def _as_numbers(name: str, value: Any, ndim: int | None, shape: Sequence[int | N
         )
     try:
         array = np.asarray(value)
-    except (
-        ValueError,
-        TypeError,
-        RuntimeError,
-    ) as error:  # what arrays of other libraries raise, PyTorch's two of them
+    except _UNREADABLE as error:
         why = "its rows differ in length" if "inhomogeneous" in str(error) else str(error)
         refusal = TypeError if isinstance(error, TypeError) else ValueError
         raise refusal(f"{name} is not a rectangular array of numbers: {why}") from error

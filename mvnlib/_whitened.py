@@ -8,10 +8,10 @@ import numpy as np
 
 from mvnlib._components import Components
 from mvnlib._moments import Moments, exact_sum
-from mvnlib._scaling import Array
+from mvnlib._scaling import EPS, TINY, Array
 
 #: Sums of squares above this have lost nothing to underflow.
-LEAST = float(np.finfo(float).tiny / np.finfo(float).eps)
+LEAST = TINY / EPS
 
 
 class Whitened:

@@ -15,7 +15,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._evaluation import EPS, Evaluation
+from ._evaluation import Evaluation
 from ._quotients import (
     RULES,
     Indices,
@@ -31,6 +31,7 @@ from ._quotients import (
     slopes_of_moves,
     step_for,
 )
+from ._scaling import EPS
 from ._validation import (
     Array,
     as_flag,

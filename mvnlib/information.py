@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mvnlib._mode import Target, deviations, find_peak
-from mvnlib._scaling import Array, inverse_of_gram, rescaled
+from mvnlib._scaling import EPS, TINY, Array, inverse_of_gram, rescaled
 from mvnlib._validation import (
     as_number,
     as_positive_definite,
@@ -38,8 +38,6 @@ __all__ = [
     "natural_gradient",
 ]
 
-_EPS = float(np.finfo(float).eps)
-_TINY = float(np.finfo(float).tiny)
 _CHUNK_BYTES = 1 << 16
 
 HessianOperator = Callable[[Any, Any], tuple[Array, Array]]
@@ -500,9 +498,7 @@ def laplace(
     first = log_density(start.copy())
     as_number("log_density(start)", first)
     eps = (
-        float(np.finfo(np.result_type(np.asarray(first), np.float16)).eps)
-        if hasattr(first, "dtype")
-        else _EPS
+        float(np.finfo(np.result_type(np.asarray(first), np.float16)).eps) if hasattr(first, "dtype") else EPS
     )
     with probing():
         peak = find_peak(Target(log_density, gradient, hessian, eps), start)
@@ -544,7 +540,7 @@ def _products_of_pairs(M: Array, *, halved: bool) -> Array:
 def _in_range(M: Array, what: str) -> Array:
     """``M``, a positive definite matrix, if its diagonal has neither overflown nor lost digits at zero."""
     diagonal = M.diagonal()
-    if not (diagonal.min() >= _TINY and diagonal.max() < np.inf):
+    if not (diagonal.min() >= TINY and diagonal.max() < np.inf):
         raise ValueError(
             f"Sigma is of a size at which {what} is out of the range of floats; change its units"
         )

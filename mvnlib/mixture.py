@@ -18,7 +18,7 @@ from mvnlib import _expectation
 from mvnlib._components import Components, checked
 from mvnlib._moments import Moments
 from mvnlib._progress import progress
-from mvnlib._scaling import Array, inverse_of_lower
+from mvnlib._scaling import EPS, TINY, Array, inverse_of_lower
 from mvnlib._validation import (
     as_dimension,
     as_float,
@@ -45,8 +45,6 @@ __all__ = [
     "mixture_loglik",
     "responsibilities",
 ]
-
-_EPS, _TINY = float(np.finfo(float).eps), float(np.finfo(float).tiny)
 
 
 @quiet
@@ -371,7 +369,7 @@ class MixtureStatistics(Value):
         least = self.weights[k]
         if not least > 0:
             raise ValueError(f"weights must be positive to be differentiated in, but weights[{k}] = {least}")
-        if least < _expectation.LEAST_SHARE / _EPS * self.weights.max():
+        if least < _expectation.LEAST_SHARE / EPS * self.weights.max():
             raise ValueError(
                 f"weights[{k}] = {least} is so small beside the others that its slope has no digits"
             )
@@ -414,7 +412,7 @@ class MixtureStatistics(Value):
         covariances = np.where(seen[:, None, None], self.moments.covariances, self.covariances)
         before, after = (np.diagonal(of, axis1=1, axis2=2) for of in (self.covariances, covariances))
         # A component that has collapsed may be as small as it likes: its size is rounding.
-        if np.count_nonzero((after < _TINY) & (after > _EPS**2 * before)):
+        if np.count_nonzero((after < TINY) & (after > EPS**2 * before)):
             raise ValueError("X varies so little that a covariance underflows; change its units")
         return self.moments.counts / self.n, means, covariances, self.loglik
 
@@ -526,7 +524,7 @@ def fit_mixture(
     everything = NormalStatistics.from_data(X)
     covariance, units, L = as_scaled("the covariance of X", everything.scatter / n)
     first, highest, lowest = (as_float(row) for row in (X[0], X.max(axis=0), X.min(axis=0)))
-    noise = 8 * _EPS * np.maximum(highest - first, first - lowest)
+    noise = 8 * EPS * np.maximum(highest - first, first - lowest)
     if start is None:
         means = _spread_rows(X, inverse_of_lower(L) / units, K, generator)
         parameters = (np.full(K, 1 / K), means, np.repeat(covariance[None], K, axis=0))
@@ -568,7 +566,7 @@ def _singular(covariances: Array, noise: Array) -> NDArray[np.intp]:
     deviations = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
     units = np.where(deviations > 0, deviations, 1.0)
     lowest = np.linalg.eigvalsh(covariances / units[:, :, None] / units[:, None, :])[:, 0]
-    return np.flatnonzero((deviations <= noise).any(axis=1) | (lowest <= 8 * noise.size * _EPS))
+    return np.flatnonzero((deviations <= noise).any(axis=1) | (lowest <= 8 * noise.size * EPS))
 
 
 def _started(start: Any, K: int, d: int) -> tuple[Array, Array, Array]:

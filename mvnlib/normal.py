@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mvnlib._scaling import Array, Units, inverse_of_gram, inverse_of_lower, log_determinant, rescaled
+from mvnlib._scaling import EPS, Array, Units, inverse_of_gram, inverse_of_lower, log_determinant, rescaled
 from mvnlib._validation import as_real, as_rows, as_scaled, is_finite, one_of, quiet, require_finite, subtract
 from mvnlib.conventions import CONVENTIONS, converted
 from mvnlib.statistics import NormalStatistics, as_data, sums
@@ -327,7 +327,7 @@ def fit_normal(X: Any) -> tuple[Array, Array]:
     # Rank is a question about directions, not units: it is asked of the correlation matrix.
     spread = np.sqrt(scatter.diagonal())
     lowest = np.linalg.eigvalsh(rescaled(scatter, 1 / spread))[0] if spread.all() else 0.0
-    if not lowest > _ROUNDING * d * np.finfo(float).eps:
+    if not lowest > _ROUNDING * d * EPS:
         raise np.linalg.LinAlgError(
             f"the {n:.15g} rows of X do not span its {d} dimensions about their mean (smallest eigenvalue of "
             f"their correlation matrix {lowest:.3g}): the likelihood is unbounded"

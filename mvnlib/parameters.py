@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from mvnlib._scaling import (
+    EPS,
+    TINY,
     Array,
     Units,
     inverse_of_gram,
@@ -440,7 +442,7 @@ def from_log_cholesky(theta: Any) -> Array:
     L[vech_places(d)] = theta
     L[np.diag_indices(d)] = np.exp(L.diagonal())
     S = L @ L.T
-    if not (np.isfinite(S).all() and (S.diagonal() >= np.finfo(float).tiny).all()):
+    if not (np.isfinite(S).all() and (S.diagonal() >= TINY).all()):
         i = int(np.abs(theta).argmax())
         raise ValueError(f"theta must give variances between 1e-307 and 1e308, but theta[{i}] = {theta[i]}")
     return S
@@ -478,7 +480,7 @@ def _inverse_of_factor(name: str, L: Array) -> tuple[Units, Array, float]:
         smallest = 1 / float(np.linalg.norm(W * length))
     except np.linalg.LinAlgError:
         smallest = 0.0
-    if not smallest > 4 * len(L) * np.finfo(float).eps:
+    if not smallest > 4 * len(L) * EPS:
         raise np.linalg.LinAlgError(
             f"{name} must have full rank, but with its rows scaled to length one its smallest singular value "
             f"is about {smallest:.3g}"

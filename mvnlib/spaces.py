@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mvnlib._scaling import EPS
 from mvnlib._validation import (
     Array,
     as_dimension,
@@ -215,7 +216,7 @@ def _is_positive_definite(A: Array) -> bool:
 
 
 def _is_invertible(A: Array) -> bool:
-    return _is_square(A) and bool(np.linalg.cond(A) * np.finfo(float).eps < 1)
+    return _is_square(A) and bool(np.linalg.cond(A) * EPS < 1)
 
 
 def _is_accretive(A: Array) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mvnlib._moments import exact_sum
-from mvnlib._scaling import Array, Units, rescaled
+from mvnlib._scaling import TINY, Array, Units, rescaled
 from mvnlib._validation import (
     as_float,
     as_number,
@@ -31,7 +31,6 @@ from mvnlib._values import Value
 _CHUNK_BYTES = 1 << 19
 #: From here on a row is long enough for NumPy to subtract a vector from each at full speed.
 _LONG_ROW = 256
-_TINY = float(np.finfo(float).tiny)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +154,7 @@ class NormalStatistics(Value):
             require_finite("X", X)
         if not np.isfinite(found.scatter.diagonal()).all():
             raise ValueError("X is too large: its scatter matrix overflows; change its units")
-        for i in np.flatnonzero(found.scatter.diagonal() < found.n * _TINY):
+        for i in np.flatnonzero(found.scatter.diagonal() < found.n * TINY):
             if _varies(X[:, i]):
                 raise ValueError(f"X[:, {i}] varies so little that its scatter underflows; change its units")
         return found

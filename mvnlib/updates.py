@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mvnlib._scaling import Array, inverse_of_gram, rescaled
+from mvnlib._scaling import TINY, Array, inverse_of_gram, rescaled
 from mvnlib._validation import as_positive, as_real, as_scaled, is_finite, one_of, quiet
 from mvnlib.conventions import CONVENTIONS
 from mvnlib.statistics import as_data, sums
@@ -20,7 +20,6 @@ __all__ = ["loglik_differences"]
 
 #: The default step, as a part of the distance to the nearest singular matrix: its square is beyond rounding.
 _STEP = 2.0**-30
-_TINY = float(np.finfo(float).tiny)
 
 
 @quiet
@@ -106,7 +105,7 @@ def loglik_differences(
             raise ValueError(
                 f"step must stay below {step / moved.max():.3g}, where Sigma becomes singular, but it is {step}"
             )
-        if not (h * reach).min() >= _TINY:
+        if not (h * reach).min() >= TINY:
             raise ValueError(f"step is so small beside Sigma that products with it lose digits: it is {step}")
     if convention == "entrywise":
         table = (_alone(h, n, P, A) - _alone(-h, n, P, A)) / (2 * h)
