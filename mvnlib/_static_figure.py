@@ -112,7 +112,9 @@ def mixture(state: Mapping[str, Any]) -> str:
 def segment(state: Mapping[str, Any]) -> str:
     """The figure of :class:`mvnlib.widgets.SegmentExplorer`: J along the segment, and its chord."""
     ts, J, result = state["curve"]["t"], state["curve"]["J"], state["result"]
-    frame = _Frame((0, 1), _range(J, 0.08))
+    first, last = (state["presets"][end] for end in state["ends"])
+    # Between a point and itself J varies by rounding alone.
+    frame = _Frame((0, 1), _range(J if first != last else J[:1], 0.08))
     ends = [(0, J[0]), (1, J[-1])]
     body = frame.axes_at("t", "J, negative log-likelihood")
     body += frame.line(ends, "mvn-curve mvn-forward")
@@ -122,7 +124,9 @@ def segment(state: Mapping[str, Any]) -> str:
     names = state["parameters"].replace("Sigma", "Σ").replace("P mu", "Pμ").replace("mu", "μ")
     over = result["excess"] > 1e-9 * max(map(abs, J))
     verdict = (
-        f"J rises {result['excess']:.4g} above its chord, at t = {result['where']:.4g}: not convex in ({names})"
+        "The two ends are one point: there is no segment"
+        if first == last
+        else f"J rises {result['excess']:.4g} above its chord, at t = {result['where']:.4g}: not convex in ({names})"
         if over
         else f"J stays below its chord on this segment, straight in ({names})"
     )

@@ -440,6 +440,16 @@ def test_not_convex_in_mean_and_covariance_but_in_the_natural_parameters():
             assert widget.result["excess"] <= 1e-9 * max(map(abs, widget.curve["J"]))
 
 
+def test_the_figure_without_javascript_draws_no_rounding_between_a_point_and_itself():
+    html = explore_segment(cloud(), ends=["mean moved, ten times the covariance"] * 2).static_html()
+    assert "The two ends are one point" in html
+    (path,) = re.findall(
+        r'class="mvn-curve mvn-central"[^>]*\bd="([^"]+)"|\bd="([^"]+)"[^>]*mvn-central"', html
+    )
+    heights = {y for _, y in re.findall(r"(-?[\d.]+)[ ,](-?[\d.]+)", "".join(path))}
+    assert len(heights) == 1
+
+
 def test_in_the_mean_and_the_precision_together_it_is_not_convex():
     """S0-conv: convex in P for a fixed mean, and in the mean for a fixed P, but not in both."""
     X = cloud()

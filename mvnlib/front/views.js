@@ -312,9 +312,11 @@ function chords(view) {
   });
   const figure = h("figure"), title = h("p", { class: "mvn-title" });
   const plane = X[0].length === 2 ? scatter(X, axes, 3, `Scatter plot of ${axes[1]} against ${axes[0]}, with the ellipse of the density at t and, dashed and dotted, those of the two ends`) : null;
+  // Between a point and itself J varies by rounding alone.
+  const apart = () => new Set(get("ends").map((end) => JSON.stringify(get("presets")[end]))).size > 1;
   let chart, marker, drop;
   view.on(["curve"], () => {
-    const { t, J } = get("curve"), y = around(J, 0.08);
+    const { t, J } = get("curve"), y = around(apart() ? J : [J[0]], 0.08);
     chart = plot({ x: [0, 1], y, xlabel: "t", ylabel: "J, negative log-likelihood", xticks: [0, 0.2, 0.4, 0.6, 0.8, 1], yticks: ticks(y, 4), label: "J along the segment, and its chord" });
     const ends = [[0, J[0]], [1, J[100]]];
     marker = s("circle", { class: "mvn-marker", r: 5 });
@@ -327,7 +329,7 @@ function chords(view) {
     const { value, chord, mu, Sigma, excess, where } = get("result"), t = get("t"), name = SEGMENTS[get("parameters")][0], J = get("curve").J;
     set(drop, { x1: chart.X(t), x2: chart.X(t), y1: chart.Y(value), y2: chart.Y(chord) });
     set(marker, { cx: chart.X(t), cy: chart.Y(value) });
-    const over = excess > 1e-9 * largest(J), text = over ? `J rises ${short(excess)} above its chord, at t = ${short(where)}: it is not convex in (${name})`
+    const over = excess > 1e-9 * largest(J), text = !apart() ? "The two ends are one point: choose another, to have a segment" : over ? `J rises ${short(excess)} above its chord, at t = ${short(where)}: it is not convex in (${name})`
       : get("parameters") === "P mu, P" ? "J stays below its chord, as on every segment that is straight in (Pμ, P): there it is convex"
         : `J stays below its chord on this segment; of other segments in (${name}) that says nothing`;
     title.textContent = text;

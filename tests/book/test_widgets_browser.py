@@ -717,6 +717,20 @@ def test_every_control_of_the_segment_does_its_work(page, mounted):
         assert words in page.inner_text(".mvn-problem")
 
 
+def test_from_a_point_to_itself_there_is_no_segment_and_no_rounding_is_drawn(page, mounted):
+    page.goto(mounted(explore_segment(blobs()[0], ends=["mean moved, ten times the covariance"] * 2)))
+    title = page.locator(".mvn-app .mvn-title")
+    for name in ("μ, Σ", "μ, P mean", "Pμ, P"):
+        page.get_by_role("radio", name=name).check()
+        assert title.inner_text() == "The two ends are one point: choose another, to have a segment"
+        width, height = page.locator(".mvn-app path.mvn-central").evaluate(
+            "path => [path.getBBox().width, path.getBBox().height]"
+        )
+        assert height < 0.1 < 10 < width
+    page.get_by_role("combobox", name="Last end").select_option("a quarter of the covariance")
+    assert "chord" in title.inner_text()
+
+
 def test_a_step_and_a_slide_take_less_than_a_frame(page, mounted):
     X, *start = blobs()
     page.goto(mounted(explore_em(X, *start), explore_segment(X)))
