@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._scaling import EPS
-from ._validation import Array, as_given, probing
+from mvnlib._scaling import EPS
+from mvnlib._validation import Array, as_given, probing
 
 REMEDY = "Where the step has left the domain of f, pass a smaller step"
 SYMMETRIC_HINT = (

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ._validation import Array, as_dimension, as_given, as_positive, one_of, quiet_around_functions
-from .spaces import SPACES, Space
+from mvnlib._validation import Array, as_dimension, as_given, as_positive, one_of, quiet_around_functions
+from mvnlib.spaces import SPACES, Space
 
 Line = Callable[..., Any] | tuple[str, Callable[..., Any]]
 
@@ -120,7 +120,7 @@ def check_steps(
     ['directly', 'Jacobi']
     >>> check_steps(lambda S, E: S @ E, lambda S, E: E @ S, where={"S": "symmetric", "E": "symmetric"})
     Traceback (most recent call last):
-    mvnlib._steps.StepError: line 2 does not follow from line 1: they differ by ... of their size at
+    mvnlib.checking.steps.StepError: line 2 does not follow from line 1: they differ by ... of their size at
     ...
     """
     if len(lines) < 2:

@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from ._validation import Array
-from .conventions import convert_gradient
+from mvnlib._validation import Array
+from mvnlib.conventions import convert_gradient
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,14 @@ def _turns(d: int) -> list[Array]:
     """A basis of the antisymmetric matrices."""
     unit = np.eye(d)
     return [np.outer(unit[i], unit[j]) - np.outer(unit[j], unit[i]) for i in range(d) for j in range(i)]
+
+
+def _with_a_turn(G: Array) -> Array:
+    """A symmetric table and an antisymmetric one; of another the symmetric part alone may not be right."""
+    if G.ndim != 2 or G.shape != G.T.shape or not np.allclose(G, G.T, rtol=1e-3, atol=1e-3 * float(np.abs(G).max())):
+        raise ValueError("the right table is not symmetric")
+    turn = np.triu(np.ones(G.shape), 1)
+    return G + float(np.abs(G).max()) / 2 * (turn - turn.T)
 
 
 MISTAKES = (
@@ -198,6 +206,13 @@ MISTAKES = (
         about="conventions",
     ),
     Mistake(
+        "antisymmetric_part",
+        "only its symmetric part is right, as of an automatic derivative through a function that reads one triangle of "
+        "S: use (G + G^T) / 2",
+        lambda G, S: _with_a_turn(G),
+        up_to=lambda G, S: _turns(len(G)),
+    ),
+    Mistake(
         "term_transposed",
         "its symmetric part is right and its antisymmetric part is not: one of its terms is transposed",
         lambda G, S: (3 * G + _transposed(G)) / 4,
@@ -214,33 +229,45 @@ def recognise(
     convention: str = "entrywise",
     units: Array | float = 1.0,
     rtol: float = 1e-5,
+    tolerance: Array | float = 0.0,
 ) -> Mistake | None:
     """Return the mistake of the catalogue that turns the right table into the candidate, if only one does.
 
     Tables are compared in the `units` of their entries, relative to the candidate: one that is only small is not zero.
+    The right table is known to the `tolerance`, and so is what a mistake makes of it.
     A mistake that changes nothing here (a transpose of a symmetric table) is passed over, as is one that has no
-    meaning for the shape or the point. Of those that make one certain table the first is taken, for where two do,
-    they say the same of it; they come before those that leave something open, and of these two would be two
-    explanations.
+    meaning for the shape or the point. Of those that make one certain table the first is taken, if all that fit
+    make the same: under noise they may not, and then there is no telling. They come before those that leave
+    something open, and of these two would be two explanations.
     """
-    atol = rtol * float(np.abs(candidate * units).max())
+    largest = float(np.abs(candidate * units).max())
+    blur = 2 * tolerance * units
+    atol = rtol * largest
 
     def close(A: Array, B: Array) -> bool:
-        return A.shape == B.shape and bool((np.abs((A - B) * units) <= atol).all())
+        return A.shape == B.shape and bool((np.abs((A - B) * units) <= atol + blur).all())
 
     if close(candidate, right):
         return None
-    found = []
+    certain: list[tuple[Mistake, Array]] = []
+    open_ones: list[Mistake] = []
     for mistake in MISTAKES:
         try:
-            fits = close(*_nearest(mistake, candidate, right, S, convention, units, close))
+            wrong, against = _nearest(mistake, candidate, right, S, convention, units, close)
         except (ValueError, IndexError):  # LinAlgError is a ValueError
             continue
-        if fits and mistake.up_to is None:
-            return mistake
-        if fits:
-            found.append(mistake)
-    return found[0] if len(found) == 1 else None
+        if not close(wrong, against):
+            continue
+        if mistake.up_to is None:
+            certain.append((mistake, wrong))
+        else:
+            open_ones.append(mistake)
+    if certain:
+        first, table = certain[0]
+        same = all(bool((np.abs((other - table) * units) <= 2 * atol).all()) for _, other in certain[1:])
+        return first if same else None
+    sharp = float(np.max(blur)) <= 1e-3 * largest
+    return open_ones[0] if len(open_ones) == 1 and sharp else None
 
 
 def _nearest(

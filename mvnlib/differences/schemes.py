@@ -6,33 +6,17 @@ step scaled by the entries leaves the cone, silently. And the rounding of f, abo
 number, is divided by the step; so the best step grows with the condition number, relative to that distance.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from math import prod
 from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._evaluation import Evaluation
-from ._quotients import (
-    RULES,
-    Indices,
-    LostStepError,
-    check_complex,
-    complex_slope_along,
-    complex_slopes_of_moves,
-    in_range,
-    length,
-    refined,
-    scale,
-    slope_along,
-    slopes_of_moves,
-    step_for,
-)
-from ._scaling import EPS
-from ._validation import (
+from mvnlib._scaling import EPS
+from mvnlib._validation import (
     Array,
     as_flag,
     as_positive,
@@ -43,8 +27,12 @@ from ._validation import (
     quiet,
     quiet_around_functions,
 )
-from ._values import Value
-from .conventions import CONVENTIONS
+from mvnlib._values import Value
+from mvnlib.conventions import CONVENTIONS, convert_gradient
+from mvnlib.differences.circle import bare_complex_slope
+from mvnlib.differences.evaluation import Evaluation
+from mvnlib.differences.quotients import RULES, Direction, norm, scale, slopes, step_for
+from mvnlib.differences.tables import slope_along, table_of_entries
 
 SCHEMES = (*RULES, "complex")
 
@@ -113,6 +101,7 @@ def fd_gradient(
     *,
     return_error: Literal[False] = ...,
     batched: bool | None = ...,
+    noise: ArrayLike | None = ...,
 ) -> Array: ...
 @overload
 def fd_gradient(
@@ -124,6 +113,7 @@ def fd_gradient(
     *,
     return_error: Literal[True],
     batched: bool | None = ...,
+    noise: ArrayLike | None = ...,
 ) -> tuple[Array, Array]: ...
 @quiet_around_functions
 def fd_gradient(
@@ -135,6 +125,7 @@ def fd_gradient(
     *,
     return_error: bool = False,
     batched: bool | None = None,
+    noise: ArrayLike | None = None,
 ) -> Array | tuple[Array, Array]:
     r"""Differentiate f with respect to every entry of S, by differences of its values.
 
@@ -214,22 +205,19 @@ def fd_gradient(
         raise TypeError(f"batched must be True, False or None, not {batched!r}")
     as_flag("return_error", return_error)
     g = Evaluation(f, X, batched)
-    h = step_for(X, scheme, g.eps) if step is None else as_positive("step", step)
-    first, second = _moves(X.shape, tied)
-    if scheme == "complex":
-        slopes, errors = complex_slopes_of_moves(g, X, first, second, h, return_error)
-    elif scheme == "richardson" and step is None:
-        rule = RULES[scheme]
-        slopes, errors = refined(lambda t: slopes_of_moves(g, X, first, second, t, rule, True), h)
-    else:
-        slopes, errors = slopes_of_moves(g, X, first, second, h, RULES[scheme], return_error)
+    table = table_of_entries(
+        g,
+        X,
+        tied,
+        scheme,
+        None if step is None else as_positive("step", step),
+        as_noise(noise, g),
+        bool(return_error),
+    )
+    value, error = table.value, table.error
     if convention == "frobenius":
-        weights = np.where(first == second, 1.0, 0.5).reshape(-1, *[1] * g.at.ndim)
-        slopes, errors = slopes * weights, errors * weights
-    in_range(slopes)
-    if not return_error:
-        return _spread(slopes, X.shape, first, second)
-    return _spread(slopes, X.shape, first, second), _spread(errors, X.shape, first, second)
+        value, error = (convert_gradient(part, "free", "frobenius") for part in (value, error))
+    return (value, error) if return_error else value
 
 
 @quiet_around_functions
@@ -241,6 +229,7 @@ def fd_differential(
     step: float | None = None,
     *,
     return_error: bool = False,
+    noise: ArrayLike | None = None,
 ) -> Any:
     r"""Differentiate f along one direction.
 
@@ -290,28 +279,13 @@ def fd_differential(
     X = _point(S)
     E = as_real("dS", dS, shape=X.shape)
     g = Evaluation(f, X, batched=False)
-    size = length(E)
-    if size == 0:
+    step = None if step is None else as_positive("step", step)
+    if not E.any():
         zero = np.zeros(g.at.shape)[()]
         return (zero, zero) if return_error else zero
-    h = step_for(X, scheme, g.eps) / size if step is None else as_positive("step", step)
-    if not 0 < h < np.inf:
-        raise ValueError(f"dS is of the size {size:.3g}, so that no step along it is a float; rescale it")
-    if (
-        step is not None
-        and scheme != "complex"
-        and np.abs((X + h * E - X) - h * E).max() > h * np.abs(E).max() / 20
-    ):
-        raise LostStepError(h)
-    if scheme == "complex":
-        slope, error = complex_slope_along(g, X, E, h, return_error)
-        check_complex(g, X, E, slope, h)
-    elif scheme == "richardson" and step is None:
-        slope, error = refined(lambda t: slope_along(g, X, E, t, RULES[scheme], True), h)
-    else:
-        slope, error = slope_along(g, X, E, h, RULES[scheme], return_error)
-    value, estimate = (float(v) if v.ndim == 0 else v for v in (in_range(slope), error))
-    return (value, estimate) if return_error else value
+    found = slope_along(g, X, E, scheme, step, as_noise(noise, g), bool(return_error))
+    value, error = (float(part) if part.ndim == 0 else part for part in (found.value, found.error))
+    return (value, error) if return_error else value
 
 
 @dataclass(frozen=True, eq=False)
@@ -400,7 +374,7 @@ def step_sweep(
     if not schemes:
         raise ValueError("schemes is empty; name one or more of " + ", ".join(map(repr, SCHEMES)))
     if steps is None:
-        h = np.logspace(-16, 0, 61) * scale(X)[0] / length(E)
+        h = np.logspace(-16, 0, 61) * scale(X)[0] / norm(E)
     else:
         h = as_real("steps", steps, ndim=1).copy()
         as_positive("the smallest of steps", h.min())
@@ -414,9 +388,10 @@ def step_sweep(
     def error(scheme: str, t: float) -> float:
         try:
             if scheme == "complex":
-                slope, _ = complex_slope_along(g, X, E, t, want_error=False)
+                slope = bare_complex_slope(g, X, E, t)
             else:
-                slope, _ = slope_along(g, X, E, t, RULES[scheme], want_error=False)
+                moves, h = Direction(g, X, E), np.array([t])
+                slope = slopes(moves, np.arange(1), h, RULES[scheme], None, choose=False).value[0]
         except (ValueError, TypeError):  # LinAlgError is a ValueError
             return np.nan
         return float(np.abs(slope - truth).max()) / size
@@ -441,19 +416,13 @@ def _point(S: ArrayLike) -> Array:
     return X
 
 
-@lru_cache(maxsize=8)
-def _moves(shape: tuple[int, ...], tied: bool) -> tuple[Indices, Indices]:
-    """Flat indices of the two entries each move shifts; the same index twice where an entry moves alone."""
-    if not tied:
-        every = np.arange(prod(shape))
-        return every, every
-    rows, cols = np.tril_indices(shape[0])
-    return rows * shape[0] + cols, cols * shape[0] + rows
-
-
-def _spread(slopes: Array, shape: tuple[int, ...], first: Indices, second: Indices) -> Array:
-    """Write the slope of each move at both its entries."""
-    table = np.empty((prod(shape), *slopes.shape[1:]))
-    table[first] = slopes
-    table[second] = slopes
-    return table.reshape(shape + slopes.shape[1:])
+def as_noise(noise: ArrayLike | None, g: Evaluation) -> Array | None:
+    """The noise that a caller states, for each component of f."""
+    if noise is None:
+        return None
+    array = as_real("noise", noise)
+    if (array < 0).any():
+        raise ValueError(f"noise must not be negative, but it is {array.min()}")
+    if array.ndim and array.shape != g.at.shape:
+        raise ValueError(f"noise must be a number or have the shape {g.at.shape} of f, but its shape is {array.shape}")
+    return np.broadcast_to(np.maximum(array, g.eps / 4 * np.abs(g.at)), g.at.shape)

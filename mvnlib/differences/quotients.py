@@ -1,0 +1,482 @@
+"""Difference quotients with honest error bars: the numerics under `mvnlib.differences`.
+
+A slope along a move has two errors.  Truncation shows as the disagreement of two estimates of different order
+or step; noise is that of the values, measured once (see `noise`), divided by the step.  Where one of them is
+large and the other is not, another step is tried, for each move on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mvnlib._scaling import EPS
+from mvnlib._validation import Array, is_finite, is_nearly_symmetric, powers_of_two, probing
+from mvnlib.differences.evaluation import Evaluation
+from mvnlib.differences.noise import OFFSETS, USUAL, measured_noise, usual_noise
+
+CHUNK = 256 * 1024  # bytes of points handed to f at once: beyond it one big stack is slower than several
+
+Indices = NDArray[np.intp]
+
+
+class LostStepError(ValueError):
+    """A step so small that the points it should lead to are the same in floating point."""
+
+    def __init__(self, step: float) -> None:
+        super().__init__(f"step {step:g} is lost in rounding beside the entries of S; pass a larger step")
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """Estimates of a slope from the quotients at the steps halvings[l] h.
+
+    ``values[c]`` are the weights of the c-th estimate, ``errors[c]`` those of its truncation error.  The first
+    is the rule proper; of the others the one with the smallest error is taken where steps are free.
+    """
+
+    order: int
+    two_sided: bool
+    halvings: Array
+    values: Array
+    errors: Array
+    #: The relative error beyond which another step is looked for.
+    goal: float
+
+    @cached_property
+    def amplification(self) -> Array:
+        """Three standard errors of each estimate for noise of size one in f and a step of one."""
+        found: Array = np.sqrt(np.square(self.values / self.halvings).sum(axis=1))
+        return 3 * found * (0.5**0.5 if self.two_sided else 2.0**0.5)
+
+
+def _extrapolation(levels: int) -> Array:
+    """Weights that cancel h^2, h^4, ... in central differences at h, h/2, h/4, ..."""
+    squares = 4.0 ** -np.arange(levels)
+    return np.array([np.prod([b / (b - a) for b in squares if b != a]) for a in squares])
+
+
+def _romberg(levels: int) -> Rule:
+    """All extrapolations of two and more consecutive steps, each compared with the one that lacks the first."""
+    values, errors = [], []
+    for count in range(levels, 1, -1):
+        for start in range(levels - count + 1):
+            best, second = np.zeros((2, levels))
+            best[start : start + count] = _extrapolation(count)
+            second[start + 1 : start + count] = _extrapolation(count - 1)
+            values.append(best)
+            errors.append(best - second)
+    halvings = 2.0 ** -np.arange(levels)
+    return Rule(2 * levels, True, halvings, np.array(values), 2 * np.array(errors), 1e-9)
+
+
+_SLACK = 1.25  # for what the orders beyond the next one leave
+_TWO, _FIRST_OF_TWO = np.array([1.0, 0.5]), np.array([[1.0, 0.0]])
+RULES = {
+    "forward": Rule(1, False, _TWO, _FIRST_OF_TWO, _SLACK * np.array([[2.0, -2.0]]), 1e-7),
+    "central": Rule(2, True, _TWO, _FIRST_OF_TWO, _SLACK * np.array([[4.0, -4.0]]) / 3, 1e-9),
+    "richardson": _romberg(5),
+}
+
+
+# ---- how long a step may be
+
+
+def scale(S: Array) -> tuple[float, float]:
+    """Return the length over which functions of S vary, and the size of its entries."""
+    size = float(np.abs(S).max()) or 1.0
+    if S.ndim < 2 or min(S.shape) < 2:
+        return size, size
+    symmetric = _is_symmetric(S)
+    singular = np.linalg.eigvalsh(S) if symmetric else np.linalg.svd(S, compute_uv=False)
+    sizes = [abs(value) for value in singular.tolist()]
+    smallest, largest = min(sizes), max(sizes)
+    return (smallest if smallest > max(S.shape) * EPS * largest else size), size
+
+
+class Reach(NamedTuple):
+    """How far each entry of a point may be moved.
+
+    ``lengths`` has the shape of the point.  ``condition`` is the size of the entries in these lengths, and
+    ``known`` says whether the lengths are those to a singular matrix, or guessed from the sizes of the entries.
+    """
+
+    lengths: Array
+    condition: float
+    known: bool
+
+
+def reach(S: Array) -> Reach:
+    """The length over which functions of S vary, for each entry.
+
+    Of a symmetric positive definite S with standard deviations s it is s_i s_j times the smallest eigenvalue of
+    the correlation matrix, so that units have no say; of any other symmetric matrix the distance to a singular
+    one.  For a general square matrix it is the same with the sizes of its rows and columns, and for a vector or a
+    rectangular matrix the size of the entry: guesses, to begin with, for there the point does not tell.
+    """
+    if S.ndim == 2 and S.shape[0] == S.shape[1] and _is_symmetric(S):
+        units = alike_units(S)
+        length, size = scale(S / units)
+        return Reach(units * length, max(size / length, 1.0), len(S) > 1)
+    size = float(np.abs(S).max()) or 1.0
+    if S.ndim == 2 and S.shape[0] == S.shape[1] > 1 and np.abs(S).max(axis=1).min() > 0:
+        rows = powers_of_two(np.abs(S).max(axis=1, keepdims=True))
+        columns = np.abs(S / rows).max(axis=0)
+        units = rows * powers_of_two(np.where(columns > 0, columns, 1.0))
+        length, size = scale(S / units)
+        return Reach(units * length, max(size / length, 1.0), False)
+    lengths = np.where(S == 0, size, np.maximum(np.abs(S), 1e-6 * size))
+    return Reach(np.asarray(powers_of_two(lengths)) / 2, 2.0, False)
+
+
+def alike_units(S: Array) -> Array:
+    """Units for the entries of S in which the variances of a positive definite S are alike, else ones.
+
+    Millimetres beside grams make S ill-conditioned, and the entries of its gradient so unequal that an error in a
+    small one cannot be told from rounding in a large one.  The units are powers of two: no digit is lost.
+    """
+    if S.ndim == 2 and (S.diagonal() > 0).all() and is_nearly_symmetric(S):
+        deviations = 2.0 ** np.round(np.log2(S.diagonal()) / 2)
+        units: Array = np.outer(deviations, deviations)
+        if np.count_nonzero(units != 1) and np.linalg.eigvalsh(S / units)[0] > 0:
+            return units
+    return np.ones_like(S)
+
+
+def relative_step(rule: Rule, noise: float) -> float:
+    """The best step for values of relative noise, as a share of the length over which f varies."""
+    if rule.order > 2:
+        return 0.125
+    return float(min(noise ** (1 / (rule.order + 1)), 0.125))
+
+
+def step_for(S: Array, scheme: str, eps: float) -> float:
+    """Return the default step, see `mvnlib.differences.default_step`."""
+    length, size = scale(S)
+    share = 2.0**-64 if scheme == "complex" else relative_step(RULES[scheme], eps * max(size / length, 1.0))
+    if not length * share > 0:
+        raise ValueError(f"S is so small, {size:g}, that a step beside it is no float; change its units")
+    return float(2.0 ** np.floor(np.log2(length * share)))
+
+
+def norm(E: Array) -> float:
+    """The Frobenius norm of a direction, whose squares may be no floats."""
+    largest = float(np.abs(E).max())
+    return largest * float(np.linalg.norm(E / largest)) if largest else 0.0
+
+
+def in_range(slopes: Array) -> Array:
+    """The slopes of f, if they are floats."""
+    if not is_finite(slopes):
+        raise ValueError("f changes so fast, or its direction is so long, that the derivative is no float")
+    return slopes
+
+
+# ---- what is moved
+
+
+class Moves(Protocol):
+    """One-parameter moves of a point, which is at t = 0 of each."""
+
+    g: Evaluation
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    def values(self, which: Indices, offsets: Array) -> tuple[NDArray[Any], Array]:
+        """Values (L, k, ...) of f at offsets (L, k) along k of the moves, and the offsets that rounding left."""
+        ...
+
+
+@dataclass
+class Entries:
+    """Moves of the entries first[k] together with second[k]; the two may be the same."""
+
+    g: Evaluation
+    S: Array
+    first: Indices
+    second: Indices
+
+    def __len__(self) -> int:
+        return self.first.size
+
+    def values(self, which: Indices, offsets: Array) -> tuple[NDArray[Any], Array]:
+        flat, levels = self.S.ravel(), len(offsets)
+        a, b = self.first[which], self.second[which]
+        entries = flat[a] + offsets
+        per_chunk = max(1, CHUNK // (8 * levels * max(flat.size, self.g.at.size)))
+        if which.size <= per_chunk:
+            return self._values(a, b, entries, offsets), entries - flat[a]
+        values = np.empty((levels, which.size, *self.g.at.shape))
+        for start in range(0, which.size, per_chunk):
+            part = slice(start, start + per_chunk)
+            values[:, part] = self._values(a[part], b[part], entries[:, part], offsets[:, part])
+        return values, entries - flat[a]
+
+    def _values(self, a: Indices, b: Indices, entries: Array, offsets: Array) -> NDArray[Any]:
+        points = np.empty((*entries.shape, self.S.size))
+        points[:] = self.S.ravel()
+        columns = np.arange(a.size)
+        points[:, columns, a] = entries
+        points[:, columns, b] = entries
+
+        def describe(k: int) -> str:
+            level, move = divmod(k, a.size)
+            return _moved(self.S, int(a[move]), int(b[move]), float(offsets[level, move]))
+
+        found = self.g(points.reshape(-1, *self.S.shape), describe)
+        return found.reshape(*entries.shape, *self.g.at.shape)
+
+    def line(self, lengths: Array) -> Callable[[Array], Array]:
+        """All entries moved at once, each by another share of its length: where the noise is measured.
+
+        The zeros of a matrix stay, for they may be its structure, as those of a triangular factor, and a program
+        may take another way, with other rounding, where they are none.
+        """
+        rng = np.random.default_rng(2)
+        E = np.zeros(self.S.size)
+        shares = rng.uniform(0.5, 1, self.first.size) * rng.choice([-1.0, 1.0], self.first.size)
+        E[self.first] = E[self.second] = shares / max(self.S.shape, default=1)
+        E = E.reshape(self.S.shape) * lengths
+        if self.S.ndim == 2 and self.S.any():
+            E[self.S == 0] = 0
+        return lambda t: _along(self.g, self.S, E, t)
+
+
+@dataclass
+class Direction:
+    """The single move S + t E."""
+
+    g: Evaluation
+    S: Array
+    E: Array
+
+    def __len__(self) -> int:
+        return 1
+
+    def values(self, which: Indices, offsets: Array) -> tuple[NDArray[Any], Array]:
+        return _along(self.g, self.S, self.E, offsets[:, 0])[:, None], offsets
+
+    def line(self, length: float) -> Callable[[Array], Array]:
+        """Along the direction itself, by steps that do not all round alike."""
+        return lambda t: _along(self.g, self.S, self.E, t * (length * 0.9))
+
+
+def _along(g: Evaluation, S: Array, E: Array, t: Array) -> Array:
+    points = S + t.reshape(-1, *[1] * S.ndim) * E
+    return g(points, lambda k: f"S + {t[k]:g} dS").astype(float)
+
+
+# ---- slopes
+
+
+@dataclass
+class Slopes:
+    """Slopes (k, ...) along k moves.
+
+    ``truncation`` and ``noise`` are estimates of their two errors, ``swing`` is the largest change of f over the
+    longest step, divided by it: how large a slope might have been.  ``steps`` are the longest steps.
+    """
+
+    value: Array
+    truncation: Array
+    noise: Array
+    swing: Array
+    steps: Array
+
+    @property
+    def error(self) -> Array:
+        """The estimate of the whole error, never below the rounding of the slope itself."""
+        return np.asarray(self.truncation + self.noise + EPS * np.abs(self.value))
+
+    def of(self, which: Indices) -> Slopes:
+        """The slopes along some of the moves."""
+        return Slopes(*(getattr(self, name)[which] for name in ("value", "truncation", "noise", "swing", "steps")))
+
+    def put(self, which: Indices, better: NDArray[np.bool_], other: Slopes) -> None:
+        """Take over from another, of the moves ``which``, what is better there."""
+        for name in ("value", "truncation", "noise", "swing"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            mine[which] = np.where(better, theirs, mine[which])
+        any_better = better.reshape(len(better), -1).any(axis=1)
+        self.steps[which] = np.where(any_better, other.steps, self.steps[which])
+
+
+def slopes(moves: Moves, which: Indices, h: Array, rule: Rule, noise: Array | None, choose: bool) -> Slopes:
+    """Slopes along some of the moves at steps h (k,).
+
+    Without noise no errors are estimated, and no value is taken that only they would need.  If ``choose``, the
+    estimate of smallest error is taken from all that the rule has.
+    """
+    levels = rule.halvings if noise is not None else rule.halvings[rule.values[0] != 0]
+    count = levels.size
+    offsets = levels[:, None] * h
+    values, increments = moves.values(which, np.concatenate([offsets, -offsets]) if rule.two_sided else offsets)
+    behind, origin = (values[count:], increments[count:]) if rule.two_sided else (moves.g.at, 0.0)
+    # Divide by the increment that floating point made of the step, not by the step.
+    widths = increments[:count] - origin
+    lost = widths == 0
+    if lost.any() and (not choose or lost.all()):
+        raise LostStepError(float(h.min()))
+    quotients = (values[:count] - behind) / _beside(np.where(lost, np.inf, widths), values.ndim)
+    if noise is None:
+        value = quotients[0] if count == 1 else np.einsum("l,l...->...", rule.values[0][:count], quotients)
+        return Slopes(value, value, value, value, h)
+    candidates = len(rule.values) if choose else 1
+    weights = rule.values[:candidates]
+    estimates = np.tensordot(weights, quotients, 1)
+    truncation = np.abs(np.tensordot(rule.errors[:candidates], quotients, 1))
+    steps = _beside(h[None], values.ndim)
+    # Values far from S may be larger, and so their rounding.
+    noise = np.maximum(noise, EPS / 4 * np.abs(values).max(axis=0))
+    rounding = rule.amplification[:candidates].reshape(-1, *[1] * (values.ndim - 1)) * noise / steps
+    if lost.any():
+        unusable = _beside(((weights != 0).astype(float) @ lost) > 0, values.ndim)
+        rounding = np.where(unusable, np.inf, rounding)
+    swing = np.abs(quotients).max(axis=0)
+    if rule.two_sided:
+        bends = (values[:count] + values[count:] - 2 * moves.g.at) / _beside(offsets, values.ndim)
+        swing = np.maximum(swing, np.abs(values[[0, count]] - moves.g.at).max(axis=0) / steps[0])
+        # Of a smooth f the slopes ahead and behind come together as the step shrinks; beside a kink they do not.
+        kink = np.minimum(np.abs(2 * bends[1] - bends[0]), np.abs(2 * bends[-1] - bends[-2]))
+        kink = np.where(kink > 0.1 * swing, kink, 0.0)
+    else:
+        kink = np.zeros_like(swing)
+    errors = truncation + rounding
+    best = np.argmin(errors, axis=0)[None]
+    value, left, blur = (np.take_along_axis(of, best, axis=0)[0] for of in (estimates, truncation, rounding))
+    if candidates > 1:
+        # An estimate that its neighbours contradict by more than their own errors is as uncertain as that.
+        contradiction = (np.abs(estimates - value) - 3 * errors).max(axis=0)
+        left = np.maximum(left, contradiction)
+    return Slopes(value, np.maximum(left, kink), blur, swing, h.copy())
+
+
+def _beside(steps: Array, ndim: int) -> Array:
+    return steps.reshape(*steps.shape, *[1] * (ndim - steps.ndim))
+
+
+def first_slopes(moves: Moves, h: Array, rule: Rule, noise: Array | None, choose: bool) -> Slopes:
+    """Slopes at steps near h, which are shortened, each for its own move, where they leave the domain of f."""
+    every = np.arange(len(moves))
+    try:
+        return slopes(moves, every, h, rule, noise, choose)
+    except (ValueError, TypeError) as refusal:
+        if isinstance(refusal, LostStepError):
+            raise
+        first = refusal
+    parts = []
+    for k in every:
+        for shorter in range(1, 13):
+            try:
+                with probing():
+                    parts.append(slopes(moves, every[k : k + 1], h[k : k + 1] * 8.0**-shorter, rule, noise, choose))
+                break
+            except (ValueError, TypeError) as refusal:
+                if isinstance(refusal, LostStepError):
+                    raise first from None
+        else:
+            raise first
+    return Slopes(
+        *(np.concatenate([getattr(p, n) for p in parts]) for n in ("value", "truncation", "noise", "swing", "steps"))
+    )
+
+
+def refined(moves: Moves, h: Array, longest: Array, rule: Rule, noise: Array, lengths: Array) -> Slopes:
+    """Slopes at the steps that have the smallest errors; shorter ones are tried where truncation is large, longer
+    ones where noise is (Ridders 1982 has the first).
+
+    ``lengths`` (k,) are the units in which slopes along different moves are compared.
+    """
+    found = first_slopes(moves, h, rule, noise, choose=True)
+    low, high = found.steps.copy(), found.steps.copy()
+    shorter, longer = np.ones(len(moves), dtype=bool), np.ones(len(moves), dtype=bool)
+    axes = tuple(range(1, found.value.ndim))
+    for _ in range(12):
+        goal = rule.goal * np.maximum(np.abs(found.value), _largest(found, lengths) * 0.1)
+        large = found.error > goal
+        blurred = found.noise > found.truncation
+        finer, coarser = ((large & part).any(axis=axes) for part in (~blurred, blurred))
+        finer, coarser = finer & shorter, coarser & longer & (high < longest)
+        if not (finer | coarser).any():
+            break
+        for chosen, bounds, factor, open_, chosen_is_finer in (
+            (finer, low, 1 / 8, shorter, True),
+            (coarser, high, 8.0, longer, False),
+        ):
+            which = np.flatnonzero(chosen)
+            if not which.size:
+                continue
+            step = np.minimum(bounds[which] * factor, longest[which])
+            bounds[which] = step
+            try:
+                with probing():
+                    other = slopes(moves, which, step, rule, noise, choose=True)
+            except (ValueError, TypeError):  # the domain ends there, or the step is lost
+                open_[which] = False
+                continue
+            better = _is_better(other, found.of(which))
+            unresolved = (other.error > 0.1 * other.swing) & chosen_is_finer
+            open_[which] = (better | unresolved).any(axis=axes)
+            found.put(which, better, other)
+    return found
+
+
+def _is_better(new: Slopes, old: Slopes) -> NDArray[np.bool_]:
+    """Whether slopes are better known; where f turns within the step, in proportion to how steep it is there."""
+    mine, theirs = (of.error / np.where(of.swing > 0, of.swing, 1.0) for of in (new, old))
+    unresolved = (mine < theirs / 2) | ((mine < 2 * theirs) & (new.error < old.error))
+    return np.asarray(np.where(np.maximum(mine, theirs) > 0.1, unresolved, new.error < old.error))
+
+
+def _largest(found: Slopes, lengths: Array) -> Array:
+    """The largest slope in each component of f, counted per unit of each move."""
+    units = _beside(lengths, found.value.ndim)
+    return np.asarray((np.abs(found.value) * units).max(axis=0) / units)
+
+
+@dataclass(frozen=True, eq=False)
+class Noise:
+    """The noise of each component of f, and how far f varies over the length that S tells."""
+
+    size: Array
+    swing: Array
+
+    @property
+    def relative(self) -> float:
+        """The largest noise as a share of the largest variation."""
+        noise, swing = float(self.size.max()), float(self.swing.max())
+        return min(noise / swing, 1.0) if swing else 0.0
+
+
+def noise_near(g: Evaluation, line: Callable[[Array], Array]) -> Noise:
+    """The noise of f, measured; at least the rounding of its type."""
+    floor = g.eps / 4 * np.abs(g.at)
+    with probing():
+        try:
+            values = line(USUAL * OFFSETS)
+        except (ValueError, TypeError):  # LinAlgError is a ValueError
+            return Noise(np.maximum(measured_noise(line), floor), np.abs(g.at))
+        found = usual_noise(values)
+        if found is None:
+            found = measured_noise(line)
+    slope, bend = (np.abs(np.diff(values, k, axis=0)).max(axis=0) / USUAL**k for k in (1, 2))
+    return Noise(np.maximum(found, floor), np.maximum(slope, bend / 2))
+
+
+def _is_symmetric(S: Array) -> bool:
+    return S.ndim == 2 and S.shape[0] == S.shape[1] and not np.count_nonzero(S != S.T)
+
+
+def _moved(S: Array, a: int, b: int, offset: float) -> str:
+    names = []
+    for k in dict.fromkeys((a, b)):
+        index = ", ".join(str(int(i)) for i in np.unravel_index(k, S.shape))
+        names.append(f"S[{index}]" if index else "S")
+    return f"S with {' and '.join(names)} moved by {offset:g}"
