@@ -249,12 +249,17 @@ def _precision(given: Any, claimed: Array, S: Array) -> float:
     eps = 0.0
     if isinstance(kind, np.dtype) and kind.kind == "f" and kind.itemsize < 8:
         eps = float(np.finfo(kind).eps)
-    elif np.array_equal(claimed.astype(np.float32), claimed) and not np.array_equal(np.round(claimed), claimed):
+    elif np.array_equal(claimed.astype(np.float32), claimed) and not _are_small_integers(claimed):
         eps = float(np.finfo(np.float32).eps)
     if not eps:
         return 0.0
     length, size = scale(S / alike_units(S)) if S.ndim == 2 and S.shape[0] == S.shape[1] else (1.0, 1.0)
     return min(eps * max(8.0, 4 * size / length), max(1e-3, 8 * eps))
+
+
+def _are_small_integers(claimed: Array) -> bool:
+    """Whether a table may well be exact, and is in single precision by chance."""
+    return bool(np.array_equal(np.round(claimed), claimed) and np.abs(claimed).max() < 1e6)
 
 
 def _beside_symmetry(

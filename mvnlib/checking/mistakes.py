@@ -264,7 +264,8 @@ def recognise(
             open_ones.append(mistake)
     if certain:
         first, table = certain[0]
-        same = all(bool((np.abs((other - table) * units) <= 2 * atol).all()) for _, other in certain[1:])
+        exact = 2 * rtol * max(largest, float(np.abs(right * units).max()))
+        same = all(bool((np.abs((other - table) * units) <= exact).all()) for _, other in certain[1:])
         return first if same else None
     sharp = float(np.max(blur)) <= 1e-3 * largest
     return open_ones[0] if len(open_ones) == 1 and sharp else None

@@ -111,7 +111,7 @@ def bare_complex_slope(g: Evaluation, S: Array, E: Array, h: float) -> Array:
 def _move_of_slope(g: Evaluation, S: Array, E: Array, slope: Array, h: float) -> Array:
     """How far the slope along E moves when S moves in its last digits."""
     moved = _imaginary(g, _in_last_digits(S) + 1j * h * E) / h
-    return np.asarray(np.abs(moved - slope).max(axis=0) + 4 * EPS * np.abs(slope).max())
+    return np.asarray(4 * np.abs(moved - slope).max(axis=0) + 4 * EPS * np.abs(slope).max())
 
 
 def _prove(g: Evaluation, S: Array, E: Array, slope: Array, step: float | None) -> None:

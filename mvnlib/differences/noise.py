@@ -10,6 +10,7 @@ too narrow the values do not change at all.  So several spacings are looked at.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from math import comb, factorial
 
 import numpy as np
@@ -46,30 +47,34 @@ _TABLE = np.concatenate([_SIXTH, _HIGHER])
 class Spacing:
     """What nine values (9, m), one spacing apart, tell of the noise in each of the m components."""
 
-    def __init__(self, values: Array) -> None:
+    def __init__(self, values: Array, spacing: float) -> None:
         largest = np.abs(values).max(axis=0)
         size = float(largest.max()) or 1.0  # the squares of what is divided by it are floats
         squares = np.square(_TABLE @ (values / size))
         sixth, higher = squares[:3].mean(axis=0), squares[3:].mean(axis=0)
         self.noise = size * np.sqrt((sixth + higher) / 2)
-        self.slope = size * np.sqrt(np.square(_FIRST @ (values / size)).mean(axis=0))
+        self.change = size * np.sqrt(np.square(_FIRST @ (values / size)).mean(axis=0))
+        self.slope = self.change / spacing
         #: Whether the smooth part still shows: it falls from order to order, noise does not.
         self.falling = sixth > 9 * higher
         #: Whether most values are the same: the spacing is finer than the resolution of f.
-        self.still = (np.diff(values, axis=0) == 0).sum(axis=0) >= 4
+        steps = np.diff(values, axis=0)
+        self.still = (steps == 0).sum(axis=0) >= 4
         self.spread = np.ptp(values, axis=0)
+        self.noise = np.where(self.spread == 0, 0.0, self.noise)
+        self.steps = np.abs(steps)
         self.doubtful = self.falling | (self.noise > _ROUNDING * largest)
 
 
 def usual_noise(values: Array) -> Array | None:
     """The noise in nine values at the usual spacing; None if it has to be looked into."""
-    seen = Spacing(values.reshape(OFFSETS.size, -1))
+    seen = Spacing(values.reshape(OFFSETS.size, -1), USUAL)
     if (seen.doubtful | seen.still).any():
         return None
     return seen.noise.reshape(values.shape[1:])
 
 
-def measured_noise(line: Line) -> Array:
+def measured_noise(line: Line, known: bool) -> Array:
     """The size of the noise of f near a point, for each component of f.
 
     Parameters
@@ -77,6 +82,8 @@ def measured_noise(line: Line) -> Array:
     line : callable
         ``line(t)`` gives the values (k, ...) of f at offsets t (k,) along a line through the point, counted in
         lengths over which f is taken to vary.  It may raise ValueError where it leaves the domain.
+    known : bool
+        Whether f does vary over these lengths; else all finer spacings are looked at.
     """
     shape: tuple[int, ...] = ()
 
@@ -87,7 +94,7 @@ def measured_noise(line: Line) -> Array:
         except (ValueError, TypeError):  # LinAlgError is a ValueError
             return None
         shape = values.shape[1:]
-        return Spacing(values.reshape(OFFSETS.size, -1))
+        return Spacing(values.reshape(OFFSETS.size, -1), spacing)
 
     levels: list[Spacing] = []
     for spacing in (USUAL, *_FINER):
@@ -95,31 +102,46 @@ def measured_noise(line: Line) -> Array:
         if here is None:  # the domain may end within a few spacings
             continue
         levels.append(here)
-        if not here.doubtful.any() or here.still.all():
+        if not here.doubtful.any() or not here.spread.any():
             break
-        if len(levels) > 1 and (here.still | _confirmed(levels[-2], here)).all():
+        if known and len(levels) > 2 and (here.still | _plateau(levels[-3:])).all():
             break
+    wider = [level for level in map(seen, (WIDEST, WIDE)) if level is not None]
     if not levels:
         return np.zeros(shape)
-    noise, known = levels[0].noise, np.zeros(levels[0].noise.shape, dtype=bool)
-    for coarse, fine in zip(levels[:-1], levels[1:], strict=True):
-        known = known | fine.still
-        noise = np.where(known, noise, fine.noise)
-        known = known | _confirmed(coarse, fine)
-    wider = [level for level in map(seen, (WIDE, WIDEST)) if level is not None]
-    for level in (*levels, *wider[:1]):
-        # Small beside the first differences, and alike in all high ones: jumps that a finer line falls between.
-        jumps = ~level.falling & ~level.still & (level.slope > 1000 * level.noise)
+    # From the finest spacing at which f moves, upwards as long as the noise is the same.
+    noise, slope = levels[-1].noise, levels[-1].slope
+    same = np.ones(noise.shape, dtype=bool)
+    for level in levels[-2::-1]:
+        moved = ~level.still | (noise == 0)
+        fresh = moved & (slope == 0)
+        same = same & (fresh | ~moved | (level.noise <= 8 * noise))
+        slope = np.where(same & moved & (slope == 0), level.slope, slope)
+        noise = np.where(same & moved, np.where(fresh, level.noise, np.maximum(noise, level.noise)), noise)
+    for level, below in pairwise([*wider[-1:], *levels]):
+        # Small beside the first differences, which are those of a line, and alike in all high ones, while at a finer
+        # spacing nothing is left: jumps that a finer line falls between.
+        straight = (level.slope > slope / 4) & (level.slope < 4 * slope) & ~level.falling & ~below.falling
+        jumps = straight & ~level.still & (level.change > 1000 * level.noise)
         noise = np.where(jumps, np.maximum(noise, level.noise), noise)
-    unseen = levels[0].still
-    for level in wider:
-        # Values that do not move at the usual spacing move by quanta, if they move at all.
-        quantum = np.where(level.still, level.spread / 2, level.noise)
-        noise = np.where(unseen, np.maximum(noise, quantum), noise)
-        unseen = unseen & level.still
-    return np.asarray(noise.reshape(shape))
+    for level in wider[::-1]:
+        # What does not move at the usual spacing, and then jumps, is below the resolution of f at this point.
+        noise = np.where((levels[0].spread == 0) & level.still, np.maximum(noise, level.spread / 2), noise)
+    return np.asarray(np.maximum(noise, 0.3 * _quantum([*levels, *wider])).reshape(shape))
 
 
-def _confirmed(coarse: Spacing, fine: Spacing) -> Array:
-    """Where the noise at a spacing is about that at a finer one: it is noise, and not the smooth part."""
-    return np.asarray(~coarse.falling & (fine.noise >= coarse.noise / 8))
+def _quantum(levels: list[Spacing]) -> Array:
+    """The least difference of values of which all others are multiples, where values stay the same; else 0."""
+    steps = np.concatenate([level.steps for level in levels])
+    least = np.where(steps > 0, steps, np.inf).min(axis=0)
+    least = np.where(np.isfinite(least), least, 1.0)
+    shares = steps / least
+    multiples = (np.abs(shares - np.round(shares)) <= 1e-3 * shares).all(axis=0)
+    stays = np.any([level.still for level in levels], axis=0) & (steps > 0).any(axis=0)
+    return np.where(stays & multiples, least, 0.0)
+
+
+def _plateau(levels: list[Spacing]) -> Array:
+    """Where three spacings, each finer than the one before, show the same noise: it is noise, and no smooth part."""
+    alike = [(fine.noise >= coarse.noise / 8) & ~coarse.falling for coarse, fine in pairwise(levels)]
+    return np.asarray(alike[0] & alike[1])

@@ -22,6 +22,10 @@ from mvnlib.differences.noise import OFFSETS, USUAL, measured_noise, usual_noise
 
 CHUNK = 256 * 1024  # bytes of points handed to f at once: beyond it one big stack is slower than several
 
+#: Eigenvalues below this share of the largest are rounding, in part.
+_RESOLVED = 1e4 * EPS
+_SINGLE = float(np.finfo(np.float32).eps)
+
 Indices = NDArray[np.intp]
 
 
@@ -50,9 +54,9 @@ class Rule:
 
     @cached_property
     def amplification(self) -> Array:
-        """Three standard errors of each estimate for noise of size one in f and a step of one."""
+        """Five standard errors of each estimate for noise of size one in f and a step of one."""
         found: Array = np.sqrt(np.square(self.values / self.halvings).sum(axis=1))
-        return 3 * found * (0.5**0.5 if self.two_sided else 2.0**0.5)
+        return 5 * found * (0.5**0.5 if self.two_sided else 2.0**0.5)
 
 
 def _extrapolation(levels: int) -> Array:
@@ -75,7 +79,7 @@ def _romberg(levels: int) -> Rule:
     return Rule(2 * levels, True, halvings, np.array(values), 2 * np.array(errors), 1e-9)
 
 
-_SLACK = 1.25  # for what the orders beyond the next one leave
+_SLACK = 2.0  # for what the orders beyond the next one leave
 _TWO, _FIRST_OF_TWO = np.array([1.0, 0.5]), np.array([[1.0, 0.0]])
 RULES = {
     "forward": Rule(1, False, _TWO, _FIRST_OF_TWO, _SLACK * np.array([[2.0, -2.0]]), 1e-7),
@@ -114,15 +118,20 @@ class Reach(NamedTuple):
 def reach(S: Array) -> Reach:
     """The length over which functions of S vary, for each entry.
 
-    Of a symmetric positive definite S with standard deviations s it is s_i s_j times the smallest eigenvalue of
-    the correlation matrix, so that units have no say; of any other symmetric matrix the distance to a singular
-    one.  For a general square matrix it is the same with the sizes of its rows and columns, and for a vector or a
+    Of a symmetric matrix it is the distance to a singular one, its smallest eigenvalue in size; of a positive
+    definite S with standard deviations s, where that is longer, s_i s_j times the smallest eigenvalue of the
+    correlation matrix, so that units have no say.  For a general square matrix it is the same with the sizes of its rows and columns, and for a vector or a
     rectangular matrix the size of the entry: guesses, to begin with, for there the point does not tell.
     """
     if S.ndim == 2 and S.shape[0] == S.shape[1] and _is_symmetric(S):
         units = alike_units(S)
         length, size = scale(S / units)
-        return Reach(units * length, max(size / length, 1.0), len(S) > 1)
+        lengths = units * length
+        if np.count_nonzero(units != 1):
+            lowest, highest = np.linalg.eigvalsh(S)[[0, -1]]
+            if lowest > _RESOLVED * highest:
+                lengths = np.maximum(lengths, lowest)
+        return Reach(lengths, max(size / length, 1.0), len(S) > 1)
     size = float(np.abs(S).max()) or 1.0
     if S.ndim == 2 and S.shape[0] == S.shape[1] > 1 and np.abs(S).max(axis=1).min() > 0:
         rows = powers_of_two(np.abs(S).max(axis=1, keepdims=True))
@@ -295,6 +304,11 @@ class Slopes:
         """The estimate of the whole error, never below the rounding of the slope itself."""
         return np.asarray(self.truncation + self.noise + EPS * np.abs(self.value))
 
+    @property
+    def is_steep(self) -> NDArray[np.bool_]:
+        """Where f changes much more within the step than the slope explains, and than noise does."""
+        return np.asarray((self.swing > 3 * np.abs(self.value)) & (self.noise < 0.01 * self.swing))
+
     def of(self, which: Indices) -> Slopes:
         """The slopes along some of the moves."""
         return Slopes(*(getattr(self, name)[which] for name in ("value", "truncation", "noise", "swing", "steps")))
@@ -329,13 +343,14 @@ def slopes(moves: Moves, which: Indices, h: Array, rule: Rule, noise: Array | No
         value = quotients[0] if count == 1 else np.einsum("l,l...->...", rule.values[0][:count], quotients)
         return Slopes(value, value, value, value, h)
     candidates = len(rule.values) if choose else 1
+    # Values far from S may be larger, and so their rounding: then the step is too long.
+    louder = np.maximum(moves.g.eps / 2 * np.abs(values).max(axis=0) - noise, 0.0)
     weights = rule.values[:candidates]
     estimates = np.tensordot(weights, quotients, 1)
     truncation = np.abs(np.tensordot(rule.errors[:candidates], quotients, 1))
     steps = _beside(h[None], values.ndim)
-    # Values far from S may be larger, and so their rounding.
-    noise = np.maximum(noise, EPS / 4 * np.abs(values).max(axis=0))
     rounding = rule.amplification[:candidates].reshape(-1, *[1] * (values.ndim - 1)) * noise / steps
+    truncation += rule.amplification[:candidates].reshape(-1, *[1] * (values.ndim - 1)) * louder / steps
     if lost.any():
         unusable = _beside(((weights != 0).astype(float) @ lost) > 0, values.ndim)
         rounding = np.where(unusable, np.inf, rounding)
@@ -354,7 +369,10 @@ def slopes(moves: Moves, which: Indices, h: Array, rule: Rule, noise: Array | No
     if candidates > 1:
         # An estimate that its neighbours contradict by more than their own errors is as uncertain as that.
         contradiction = (np.abs(estimates - value) - 3 * errors).max(axis=0)
-        left = np.maximum(left, contradiction)
+        # And of ten the best may be so by chance.
+        second = np.partition(errors, 1, axis=0)[1]
+        chance = np.where(np.isfinite(second), second / 2 - blur, 0.0)
+        left = np.maximum(left, np.maximum(contradiction, chance))
     return Slopes(value, np.maximum(left, kink), blur, swing, h.copy())
 
 
@@ -362,8 +380,14 @@ def _beside(steps: Array, ndim: int) -> Array:
     return steps.reshape(*steps.shape, *[1] * (ndim - steps.ndim))
 
 
-def first_slopes(moves: Moves, h: Array, rule: Rule, noise: Array | None, choose: bool) -> Slopes:
-    """Slopes at steps near h, which are shortened, each for its own move, where they leave the domain of f."""
+def first_slopes(
+    moves: Moves, h: Array, rule: Rule, noise: Array | None, choose: bool, trusted: bool
+) -> Slopes:
+    """Slopes at steps near h, which are shortened, each for its own move, where they leave the domain of f.
+
+    Where the lengths are ``trusted`` the end of the domain is not much nearer; what f refuses there at every step is
+    the kind of move, such as a single entry of a symmetric matrix, and to go on until f overlooks it would not do.
+    """
     every = np.arange(len(moves))
     try:
         return slopes(moves, every, h, rule, noise, choose)
@@ -373,7 +397,7 @@ def first_slopes(moves: Moves, h: Array, rule: Rule, noise: Array | None, choose
         first = refusal
     parts = []
     for k in every:
-        for shorter in range(1, 13):
+        for shorter in range(1, 4 if trusted else 13):
             try:
                 with probing():
                     parts.append(slopes(moves, every[k : k + 1], h[k : k + 1] * 8.0**-shorter, rule, noise, choose))
@@ -388,13 +412,16 @@ def first_slopes(moves: Moves, h: Array, rule: Rule, noise: Array | None, choose
     )
 
 
-def refined(moves: Moves, h: Array, longest: Array, rule: Rule, noise: Array, lengths: Array) -> Slopes:
+def refined(
+    moves: Moves, h: Array, longest: Array, rule: Rule, noise: Array, lengths: Array, trusted: bool
+) -> Slopes:
     """Slopes at the steps that have the smallest errors; shorter ones are tried where truncation is large, longer
     ones where noise is (Ridders 1982 has the first).
 
-    ``lengths`` (k,) are the units in which slopes along different moves are compared.
+    ``lengths`` (k,) are the units in which slopes along different moves are compared, and if they are ``trusted`` f
+    does not turn within them.
     """
-    found = first_slopes(moves, h, rule, noise, choose=True)
+    found = first_slopes(moves, h, rule, noise, True, trusted)
     low, high = found.steps.copy(), found.steps.copy()
     shorter, longer = np.ones(len(moves), dtype=bool), np.ones(len(moves), dtype=bool)
     axes = tuple(range(1, found.value.ndim))
@@ -402,7 +429,9 @@ def refined(moves: Moves, h: Array, longest: Array, rule: Rule, noise: Array, le
         goal = rule.goal * np.maximum(np.abs(found.value), _largest(found, lengths) * 0.1)
         large = found.error > goal
         blurred = found.noise > found.truncation
-        finer, coarser = ((large & part).any(axis=axes) for part in (~blurred, blurred))
+        # A step beyond the bend of f sees more of the bend than of the slope.
+        steep = found.is_steep & (not trusted)
+        finer, coarser = ((part).any(axis=axes) for part in ((large & ~blurred) | steep, large & blurred))
         finer, coarser = finer & shorter, coarser & longer & (high < longest)
         if not (finer | coarser).any():
             break
@@ -421,9 +450,13 @@ def refined(moves: Moves, h: Array, longest: Array, rule: Rule, noise: Array, le
             except (ValueError, TypeError):  # the domain ends there, or the step is lost
                 open_[which] = False
                 continue
-            better = _is_better(other, found.of(which))
-            unresolved = (other.error > 0.1 * other.swing) & chosen_is_finer
-            open_[which] = (better | unresolved).any(axis=axes)
+            before = found.of(which)
+            better = _is_better(other, before)
+            # What a closer look contradicts was not known: f turned within the step, and agreed by chance.
+            contradicts = np.abs(other.value - before.value) > 3 * (other.error + before.error)
+            better = better | contradicts if chosen_is_finer else better & ~contradicts
+            unresolved = other.is_steep | (other.error > 0.1 * other.swing)
+            open_[which] = (better | (unresolved & chosen_is_finer)).any(axis=axes)
             found.put(which, better, other)
     return found
 
@@ -455,19 +488,25 @@ class Noise:
         return min(noise / swing, 1.0) if swing else 0.0
 
 
-def noise_near(g: Evaluation, line: Callable[[Array], Array]) -> Noise:
+def noise_near(g: Evaluation, line: Callable[[Array], Array], known: bool) -> Noise:
     """The noise of f, measured; at least the rounding of its type."""
-    floor = g.eps / 4 * np.abs(g.at)
     with probing():
         try:
             values = line(USUAL * OFFSETS)
         except (ValueError, TypeError):  # LinAlgError is a ValueError
-            return Noise(np.maximum(measured_noise(line), floor), np.abs(g.at))
+            return Noise(np.maximum(measured_noise(line, known), g.eps / 4 * np.abs(g.at)), np.abs(g.at))
         found = usual_noise(values)
         if found is None:
-            found = measured_noise(line)
+            found = measured_noise(line, known)
+    if g.eps < _SINGLE and np.array_equal(values.astype(np.float32), values):
+        g.eps = _SINGLE  # numbers of single precision behind a Python float
+    if found.ndim:
+        # Components alike in size are alike in noise: each has been measured by a few values only.
+        sizes = np.abs(values).max(axis=0)
+        share = float(np.sqrt(np.square(found / np.where(sizes > 0, sizes, 1.0)).mean()))
+        found = np.clip(share * sizes, found, 8 * found)
     slope, bend = (np.abs(np.diff(values, k, axis=0)).max(axis=0) / USUAL**k for k in (1, 2))
-    return Noise(np.maximum(found, floor), np.maximum(slope, bend / 2))
+    return Noise(np.maximum(found, g.eps / 4 * np.abs(g.at)), np.maximum(slope, bend / 2))
 
 
 def _is_symmetric(S: Array) -> bool:

@@ -74,7 +74,7 @@ def table_of_entries(
         found, noise = _slopes(moves, lengths, moves.line(room.lengths), room, scheme, step, noise, want_error)
     in_range(found.value)
     if not room.known and step is None:
-        lengths = np.maximum(lengths, 8 * found.steps)
+        lengths = 8 * found.steps
     parts = (found.value, found.error, found.noise, found.swing, lengths.reshape(-1, *[1] * g.at.ndim))
     noise = np.zeros(g.at.shape) if noise is None else noise
     return Table(*(_spread(part, X.shape, first, second) for part in parts), noise)
@@ -114,18 +114,20 @@ def _slopes(
     rule, every = RULES[scheme], np.arange(len(moves))
     if step is not None:
         if want_error and noise is None:
-            noise = noise_near(moves.g, line).size
+            noise = noise_near(moves.g, line, room.known).size
         h = np.full(len(moves), step)
         return slopes(moves, every, h, rule, noise if want_error else None, choose=False), noise
-    seen = noise_near(moves.g, line) if noise is None else Noise(noise, np.abs(moves.g.at))
-    h = lengths * relative_step(rule, max(EPS * room.condition, seen.relative))
+    seen = noise_near(moves.g, line, room.known) if noise is None else Noise(noise, np.abs(moves.g.at))
+    rounding = EPS * room.condition
+    noisy = seen.relative > 64 * rounding
+    h = lengths * relative_step(rule, seen.relative if noisy else rounding)
     h = 2.0 ** np.floor(np.log2(h))
     if not (h > 0).all():
         raise ValueError("S is so small that a step beside it is no float; change its units")
     if room.known and not want_error and rule.order <= 2:
-        return first_slopes(moves, h, rule, None, choose=False), seen.size
+        return first_slopes(moves, h, rule, None, False, True), seen.size
     longest = lengths / 2 if room.known else np.full(len(moves), np.inf)
-    return refined(moves, h, longest, rule, seen.size, lengths), seen.size
+    return refined(moves, h, longest, rule, seen.size, lengths, room.known), seen.size
 
 
 def _is_lost(X: Array, E: Array, h: float) -> bool:
