@@ -215,14 +215,18 @@ def _judged(
         beside = "" if found.judged_on_extension else _beside_symmetry(f, candidate, S)
     report = Report(found, referee, claimed, convention, finding, right_in, mistake, beside, S)
     correct = {"right": True, "wrong": False, "unknown": None}[finding]
-    return Verdict(correct, right_in, referee.error(claimed), describe(report), mistake.key if mistake else None)
+    return Verdict(
+        correct, right_in, referee.error(claimed), describe(report), mistake.key if mistake else None
+    )
 
 
 def _require_function(f: Any, candidate: Any, at: Any) -> None:
     if callable(f):
         return
     if callable(at):
-        raise TypeError("at must be the point, but it is a function: the order is check_gradient(f, candidate, at)")
+        raise TypeError(
+            "at must be the point, but it is a function: the order is check_gradient(f, candidate, at)"
+        )
     if callable(candidate):
         raise TypeError(
             "f must be a function, but it is an array and candidate is a function: are the two swapped? The order is "

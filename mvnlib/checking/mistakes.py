@@ -72,7 +72,11 @@ def _turns(d: int) -> list[Array]:
 
 def _with_a_turn(G: Array) -> Array:
     """A symmetric table and an antisymmetric one; of another the symmetric part alone may not be right."""
-    if G.ndim != 2 or G.shape != G.T.shape or not np.allclose(G, G.T, rtol=1e-3, atol=1e-3 * float(np.abs(G).max())):
+    if (
+        G.ndim != 2
+        or G.shape != G.T.shape
+        or not np.allclose(G, G.T, rtol=1e-3, atol=1e-3 * float(np.abs(G).max()))
+    ):
         raise ValueError("the right table is not symmetric")
     turn = np.triu(np.ones(G.shape), 1)
     return G + float(np.abs(G).max()) / 2 * (turn - turn.T)

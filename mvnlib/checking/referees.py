@@ -15,7 +15,7 @@ from mvnlib.differences.evaluation import Evaluation
 from mvnlib.differences.quotients import scale
 from mvnlib.differences.tables import Table, slope_along, table_of_entries
 
-SAFETY = 6.0  # tolerance in units of the error estimate, which is itself seldom exceeded
+SAFETY = 8.0  # tolerance in units of the error estimate, which is itself seldom exceeded
 FLOOR = 1e-12  # and never below this share of the largest entry: the candidate is rounded too
 #: Entries that together with their tolerance stay below this share of the largest may be anything.
 NEGLIGIBLE = 0.05
@@ -61,7 +61,9 @@ class Referee:
     def converted(self, source: str, target: str) -> Referee:
         """The same of another table."""
         names = ("table", "tolerance", "blur")
-        return replace(self, **{name: convert_gradient(getattr(self, name), source, target) for name in names})
+        return replace(
+            self, **{name: convert_gradient(getattr(self, name), source, target) for name in names}
+        )
 
     def allowing(self, precision: float) -> Referee:
         """For a candidate that is itself known to this share of its largest entry only."""
@@ -153,7 +155,12 @@ class Facts:
 
     def referee_of(self, convention: str, candidate: Array) -> Referee:
         """The referee of a claim: where f reads one triangle, the program's partials if it is them."""
-        if convention == "entrywise" and self.program is not None and not self.referees[convention].accepts(candidate).all() and self.program.accepts(candidate).all():
+        if (
+            convention == "entrywise"
+            and self.program is not None
+            and not self.referees[convention].accepts(candidate).all()
+            and self.program.accepts(candidate).all()
+        ):
             return self.program
         return self.referees[convention]
 
@@ -208,7 +215,9 @@ def _one_triangle(f: Callable[..., Any], S: Array, noise: Array) -> str:
     return ""
 
 
-def _flaw(f: Callable[..., Any], S: Array, found: Facts, known: Settings) -> Literal["", "kink", "no differential"]:
+def _flaw(
+    f: Callable[..., Any], S: Array, found: Facts, known: Settings
+) -> Literal["", "kink", "no differential"]:
     """Compare the pairing of the tables with differences along random directions."""
     rng = np.random.default_rng(SEED)
     g = Evaluation(f, S, batched=False)

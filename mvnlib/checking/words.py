@@ -76,7 +76,9 @@ def _right(report: Report) -> list[str]:
 
 def _unknown(report: Report) -> list[str]:
     referee = report.referee
-    entry = np.unravel_index(np.argmax(np.where(referee.knows, 0.0, referee.tolerance * referee.lengths)), referee.table.shape)
+    entry = np.unravel_index(
+        np.argmax(np.where(referee.knows, 0.0, referee.tolerance * referee.lengths)), referee.table.shape
+    )
     index = ", ".join(str(int(i)) for i in entry)
     where = f" in entry [{index}]" if referee.table.ndim else ""
     text = (
@@ -117,7 +119,10 @@ def _wrong(report: Report) -> list[str]:
         ratios, ratio = claimed[wrong] / referee.table[wrong], mine / theirs
         same = wrong.sum() > 1 and bool(np.allclose(ratios, ratio, rtol=1e-4, atol=0))
         sentences[0] += f"; the ratio is {ratio:.6g}{' for all of these' if same else ''}."
-        if convention != "entrywise" and not referee.largest(claimed - claimed.swapaxes(0, 1)) <= gap.max() * 1e-3:
+        if (
+            convention != "entrywise"
+            and not referee.largest(claimed - claimed.swapaxes(0, 1)) <= gap.max() * 1e-3
+        ):
             sentences.append(f"A {convention} table is symmetric, the candidate is not.")
     if report.mistake:
         sentences.append(f"It looks like this: {report.mistake.hint}.")

@@ -27,7 +27,7 @@ _ANGLES = 2 * np.pi * np.arange(_POINTS // 2 + 1) / _POINTS
 #: Radii tried, as shares of the length over which f is taken to vary.
 _RADII = 2.0 ** -np.array([2.0, 5, 9, 14, 20])
 _ORDERS = np.arange(14)
-_SHARES = np.where((_ANGLES == 0) | (_ANGLES == np.pi), 1.0, 2.0) / _POINTS
+_SHARES = np.where((_ANGLES == 0) | (np.pi == _ANGLES), 1.0, 2.0) / _POINTS
 _COSINES = np.cos(np.outer(_ORDERS, _ANGLES)) * _SHARES
 _SINES = np.sin(np.outer(_ORDERS, _ANGLES)) * _SHARES
 _LOST = slice(1, 5)  # orders -1 to -4: there a dropped part shows
@@ -62,7 +62,13 @@ _IMAGINARY_PARTS_MATTER = _NoDrop()
 
 
 def complex_slopes(
-    g: Evaluation, S: Array, first: Indices, second: Indices, reach: Reach, step: float | None, want_error: bool
+    g: Evaluation,
+    S: Array,
+    first: Indices,
+    second: Indices,
+    reach: Reach,
+    step: float | None,
+    want_error: bool,
 ) -> tuple[Array, Array]:
     """Return the complex step along moves of the entries first[k] with second[k], proved on circles, and errors."""
     lengths = reach.lengths.ravel()[first]
@@ -86,7 +92,9 @@ def complex_slopes(
             _prove(g, S, _spread(S, first, second, w), np.tensordot(w, slopes, 1), step)
     if not want_error:
         return slopes, slopes
-    rounding = _move_of_slope(g, S, _spread(S, first, second, weights), np.tensordot(weights, slopes, 1), 2.0**-64)
+    rounding = _move_of_slope(
+        g, S, _spread(S, first, second, weights), np.tensordot(weights, slopes, 1), 2.0**-64
+    )
     units = lengths.reshape(-1, *[1] * g.at.ndim)
     return slopes, rounding / units + EPS * np.abs(slopes * units).max(axis=0) / units
 

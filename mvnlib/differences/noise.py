@@ -40,7 +40,9 @@ def _differences(order: int) -> Array:
     return table * scale
 
 
-_FIRST, _SIXTH, _HIGHER = (np.concatenate([_differences(k) for k in orders]) for orders in ((1,), (6,), (7, 8)))
+_FIRST, _SIXTH, _HIGHER = (
+    np.concatenate([_differences(k) for k in orders]) for orders in ((1,), (6,), (7, 8))
+)
 _TABLE = np.concatenate([_SIXTH, _HIGHER])
 
 
@@ -52,6 +54,7 @@ class Spacing:
         size = float(largest.max()) or 1.0  # the squares of what is divided by it are floats
         squares = np.square(_TABLE @ (values / size))
         sixth, higher = squares[:3].mean(axis=0), squares[3:].mean(axis=0)
+        self.largest = largest
         self.noise = size * np.sqrt((sixth + higher) / 2)
         self.change = size * np.sqrt(np.square(_FIRST @ (values / size)).mean(axis=0))
         self.slope = self.change / spacing
@@ -66,10 +69,17 @@ class Spacing:
         self.doubtful = self.falling | (self.noise > _ROUNDING * largest)
 
 
+def is_rounding(values: Array) -> bool:
+    """Whether nine values at the usual spacing carry no more noise than that of float64: a quick look."""
+    flat = values.reshape(OFFSETS.size, -1)
+    high, largest = np.abs(_TABLE @ flat).max(), np.abs(flat).max()
+    return bool(0 < high <= _ROUNDING * largest) and bool((flat.astype(np.float32) != flat).any())
+
+
 def usual_noise(values: Array) -> Array | None:
     """The noise in nine values at the usual spacing; None if it has to be looked into."""
     seen = Spacing(values.reshape(OFFSETS.size, -1), USUAL)
-    if (seen.doubtful | seen.still).any():
+    if (seen.doubtful | seen.still | _are_multiples(seen.steps)).any():
         return None
     return seen.noise.reshape(values.shape[1:])
 
@@ -102,7 +112,7 @@ def measured_noise(line: Line, known: bool) -> Array:
         if here is None:  # the domain may end within a few spacings
             continue
         levels.append(here)
-        if not here.doubtful.any() or not here.spread.any():
+        if len(levels) > 1 and (not here.doubtful.any() or not here.spread.any()):
             break
         if known and len(levels) > 2 and (here.still | _plateau(levels[-3:])).all():
             break
@@ -122,7 +132,8 @@ def measured_noise(line: Line, known: bool) -> Array:
         # Small beside the first differences, which are those of a line, and alike in all high ones, while at a finer
         # spacing nothing is left: jumps that a finer line falls between.
         straight = (level.slope > slope / 4) & (level.slope < 4 * slope) & ~level.falling & ~below.falling
-        jumps = straight & ~level.still & (level.change > 1000 * level.noise)
+        gone = (below.noise <= _ROUNDING * below.largest) | (below.noise >= level.noise / 8)
+        jumps = straight & gone & ~level.still & (level.change > 1000 * level.noise)
         noise = np.where(jumps, np.maximum(noise, level.noise), noise)
     for level in wider[::-1]:
         # What does not move at the usual spacing, and then jumps, is below the resolution of f at this point.
@@ -133,12 +144,19 @@ def measured_noise(line: Line, known: bool) -> Array:
 def _quantum(levels: list[Spacing]) -> Array:
     """The least difference of values of which all others are multiples, where values stay the same; else 0."""
     steps = np.concatenate([level.steps for level in levels])
-    least = np.where(steps > 0, steps, np.inf).min(axis=0)
-    least = np.where(np.isfinite(least), least, 1.0)
-    shares = steps / least
-    multiples = (np.abs(shares - np.round(shares)) <= 1e-3 * shares).all(axis=0)
     stays = np.any([level.still for level in levels], axis=0) & (steps > 0).any(axis=0)
-    return np.where(stays & multiples, least, 0.0)
+    return np.where(stays & _are_multiples(steps), _least(steps), 0.0)
+
+
+def _least(steps: Array) -> Array:
+    least = np.where(steps > 0, steps, np.inf).min(axis=0)
+    return np.where(np.isfinite(least), least, 1.0)
+
+
+def _are_multiples(steps: Array) -> Array:
+    """Where all differences of values are multiples of the least one, as of rounded numbers (and of a line)."""
+    shares = steps / _least(steps)
+    return np.asarray((np.abs(shares - np.round(shares)) <= 1e-6 * shares).all(axis=0))
 
 
 def _plateau(levels: list[Spacing]) -> Array:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -18,13 +18,16 @@ from numpy.typing import NDArray
 from mvnlib._scaling import EPS
 from mvnlib._validation import Array, is_finite, is_nearly_symmetric, powers_of_two, probing
 from mvnlib.differences.evaluation import Evaluation
-from mvnlib.differences.noise import OFFSETS, USUAL, measured_noise, usual_noise
+from mvnlib.differences.noise import OFFSETS, USUAL, is_rounding, measured_noise, usual_noise
 
 CHUNK = 256 * 1024  # bytes of points handed to f at once: beyond it one big stack is slower than several
 
-#: Eigenvalues below this share of the largest are rounding, in part.
 _RESOLVED = 1e4 * EPS
+_MODEST = 1e3  #: Of a condition up to this, units are not to blame
 _SINGLE = float(np.finfo(np.float32).eps)
+
+_AHEAD, _BOTH_WAYS = np.array([[1.0]]), np.array([[1.0], [-1.0]])
+_SPACED = USUAL * OFFSETS[:, None]
 
 Indices = NDArray[np.intp]
 
@@ -124,14 +127,16 @@ def reach(S: Array) -> Reach:
     rectangular matrix the size of the entry: guesses, to begin with, for there the point does not tell.
     """
     if S.ndim == 2 and S.shape[0] == S.shape[1] and _is_symmetric(S):
-        units = alike_units(S)
-        length, size = scale(S / units)
-        lengths = units * length
-        if np.count_nonzero(units != 1):
-            lowest, highest = np.linalg.eigvalsh(S)[[0, -1]]
-            if lowest > _RESOLVED * highest:
-                lengths = np.maximum(lengths, lowest)
-        return Reach(lengths, max(size / length, 1.0), len(S) > 1)
+        length, size = scale(S)
+        units = alike_units(S) if size > _MODEST * length or length == size else None
+        if units is None or not np.count_nonzero(units - 1):
+            return Reach(np.full(S.shape, length), max(size / length, 1.0), len(S) > 1)
+        in_units, ratio = scale(S / units)
+        lengths = units * in_units
+        # Eigenvalues below this share of the largest are rounding, in part.
+        if _RESOLVED * size < length < size:
+            lengths = np.maximum(lengths, length)
+        return Reach(lengths, max(ratio / in_units, 1.0), True)
     size = float(np.abs(S).max()) or 1.0
     if S.ndim == 2 and S.shape[0] == S.shape[1] > 1 and np.abs(S).max(axis=1).min() > 0:
         rows = powers_of_two(np.abs(S).max(axis=1, keepdims=True))
@@ -149,11 +154,14 @@ def alike_units(S: Array) -> Array:
     Millimetres beside grams make S ill-conditioned, and the entries of its gradient so unequal that an error in a
     small one cannot be told from rounding in a large one.  The units are powers of two: no digit is lost.
     """
-    if S.ndim == 2 and (S.diagonal() > 0).all() and is_nearly_symmetric(S):
-        deviations = 2.0 ** np.round(np.log2(S.diagonal()) / 2)
-        units: Array = np.outer(deviations, deviations)
-        if np.count_nonzero(units != 1) and np.linalg.eigvalsh(S / units)[0] > 0:
-            return units
+    if S.ndim == 2:
+        variances = S.diagonal()
+        lowest, highest = float(variances.min()), float(variances.max())
+        if 0 < lowest < highest / 4 and is_nearly_symmetric(S):
+            deviations = 2.0 ** np.round(np.log2(variances) / 2)
+            units: Array = np.outer(deviations, deviations)
+            if np.linalg.eigvalsh(S / units)[0] > 0:
+                return units
     return np.ones_like(S)
 
 
@@ -248,14 +256,23 @@ class Entries:
         The zeros of a matrix stay, for they may be its structure, as those of a triangular factor, and a program
         may take another way, with other rounding, where they are none.
         """
-        rng = np.random.default_rng(2)
-        E = np.zeros(self.S.size)
-        shares = rng.uniform(0.5, 1, self.first.size) * rng.choice([-1.0, 1.0], self.first.size)
-        E[self.first] = E[self.second] = shares / max(self.S.shape, default=1)
-        E = E.reshape(self.S.shape) * lengths
-        if self.S.ndim == 2 and self.S.any():
-            E[self.S == 0] = 0
+        E = self.everywhere(lengths)
         return lambda t: _along(self.g, self.S, E, t)
+
+    def everywhere(self, lengths: Array) -> Array:
+        """The direction of that line."""
+        E = _pattern(self.S.shape, self.first.size) * lengths
+        if self.S.ndim == 2 and np.count_nonzero(self.S) not in (0, self.S.size):
+            E[self.S == 0] = 0
+        return E
+
+
+@lru_cache(maxsize=8)
+def _pattern(shape: tuple[int, ...], moves: int) -> Array:
+    """Shares of the lengths, no two alike; symmetric if there are fewer moves than entries."""
+    rng = np.random.default_rng(2)
+    shares: Array = rng.uniform(0.5, 1, shape) * rng.choice([-1.0, 1.0], shape) / max(shape, default=1)
+    return shares if moves == shares.size else np.tril(shares) + np.tril(shares, -1).T
 
 
 @dataclass
@@ -311,7 +328,9 @@ class Slopes:
 
     def of(self, which: Indices) -> Slopes:
         """The slopes along some of the moves."""
-        return Slopes(*(getattr(self, name)[which] for name in ("value", "truncation", "noise", "swing", "steps")))
+        return Slopes(
+            *(getattr(self, name)[which] for name in ("value", "truncation", "noise", "swing", "steps"))
+        )
 
     def put(self, which: Indices, better: NDArray[np.bool_], other: Slopes) -> None:
         """Take over from another, of the moves ``which``, what is better there."""
@@ -331,7 +350,9 @@ def slopes(moves: Moves, which: Indices, h: Array, rule: Rule, noise: Array | No
     levels = rule.halvings if noise is not None else rule.halvings[rule.values[0] != 0]
     count = levels.size
     offsets = levels[:, None] * h
-    values, increments = moves.values(which, np.concatenate([offsets, -offsets]) if rule.two_sided else offsets)
+    values, increments = moves.values(
+        which, np.concatenate([offsets, -offsets]) if rule.two_sided else offsets
+    )
     behind, origin = (values[count:], increments[count:]) if rule.two_sided else (moves.g.at, 0.0)
     # Divide by the increment that floating point made of the step, not by the step.
     widths = increments[:count] - origin
@@ -376,6 +397,39 @@ def slopes(moves: Moves, which: Indices, h: Array, rule: Rule, noise: Array | No
     return Slopes(value, np.maximum(left, kink), blur, swing, h.copy())
 
 
+def quick_slopes(moves: Entries, lengths: Array, h: Array, rule: Rule) -> Array | None:
+    """Slopes without errors, in one call of f; None if its noise has to be looked into, or a step refused.
+
+    The values along the line that tells the noise are asked for together with those of the moves.
+    """
+    S, first, second = moves.S, moves.first, moves.second
+    count, line = first.size, OFFSETS.size
+    if count * S.size * 16 > CHUNK:
+        return None
+    offsets = h * (_BOTH_WAYS if rule.two_sided else _AHEAD)
+    flat = S.ravel()
+    entries = flat[first] + offsets
+    points = np.empty((line + offsets.size, S.size))
+    points[line:] = flat
+    np.multiply(_SPACED, moves.everywhere(lengths).ravel(), out=points[:line])
+    points[:line] += flat
+    moved = points[line:].reshape(len(offsets), count, -1)
+    columns = np.arange(count)
+    moved[:, columns, first] = entries
+    moved[:, columns, second] = entries
+    try:
+        values = moves.g(points.reshape(-1, *S.shape), lambda k: "a point beside S")
+    except (ValueError, TypeError):  # LinAlgError is a ValueError
+        return None
+    widths = entries[0] - (entries[1] if rule.two_sided else flat[first])
+    if np.count_nonzero(widths) < count or not is_rounding(values[:line]):
+        return None
+    ends = values[line:].reshape(len(offsets), count, *moves.g.at.shape)
+    return np.asarray(
+        (ends[0] - (ends[1] if rule.two_sided else moves.g.at)) / _beside(widths, ends.ndim - 1)
+    )
+
+
 def _beside(steps: Array, ndim: int) -> Array:
     return steps.reshape(*steps.shape, *[1] * (ndim - steps.ndim))
 
@@ -400,7 +454,9 @@ def first_slopes(
         for shorter in range(1, 4 if trusted else 13):
             try:
                 with probing():
-                    parts.append(slopes(moves, every[k : k + 1], h[k : k + 1] * 8.0**-shorter, rule, noise, choose))
+                    parts.append(
+                        slopes(moves, every[k : k + 1], h[k : k + 1] * 8.0**-shorter, rule, noise, choose)
+                    )
                 break
             except (ValueError, TypeError) as refusal:
                 if isinstance(refusal, LostStepError):
@@ -408,7 +464,10 @@ def first_slopes(
         else:
             raise first
     return Slopes(
-        *(np.concatenate([getattr(p, n) for p in parts]) for n in ("value", "truncation", "noise", "swing", "steps"))
+        *(
+            np.concatenate([getattr(p, n) for p in parts])
+            for n in ("value", "truncation", "noise", "swing", "steps")
+        )
     )
 
 
@@ -426,7 +485,11 @@ def refined(
     shorter, longer = np.ones(len(moves), dtype=bool), np.ones(len(moves), dtype=bool)
     axes = tuple(range(1, found.value.ndim))
     for _ in range(12):
-        goal = rule.goal * np.maximum(np.abs(found.value), _largest(found, lengths) * 0.1)
+        goal = (
+            rule.goal
+            * (10 if trusted else 1)
+            * np.maximum(np.abs(found.value), _largest(found, lengths) * 0.1)
+        )
         large = found.error > goal
         blurred = found.noise > found.truncation
         # A step beyond the bend of f sees more of the bend than of the slope.

@@ -32,7 +32,7 @@ from mvnlib.conventions import CONVENTIONS, convert_gradient
 from mvnlib.differences.circle import bare_complex_slope
 from mvnlib.differences.evaluation import Evaluation
 from mvnlib.differences.quotients import RULES, Direction, norm, scale, slopes, step_for
-from mvnlib.differences.tables import slope_along, table_of_entries
+from mvnlib.differences.tables import quick_table, slope_along, table_of_entries
 
 SCHEMES = (*RULES, "complex")
 
@@ -205,18 +205,16 @@ def fd_gradient(
         raise TypeError(f"batched must be True, False or None, not {batched!r}")
     as_flag("return_error", return_error)
     g = Evaluation(f, X, batched)
-    table = table_of_entries(
-        g,
-        X,
-        tied,
-        scheme,
-        None if step is None else as_positive("step", step),
-        as_noise(noise, g),
-        bool(return_error),
-    )
-    value, error = table.value, table.error
+    value = error = None
+    if step is None and noise is None and not return_error:
+        value = quick_table(g, X, tied, scheme)
+    if value is None:
+        step = None if step is None else as_positive("step", step)
+        table = table_of_entries(g, X, tied, scheme, step, as_noise(noise, g.at), bool(return_error))
+        value, error = table.value, table.error
     if convention == "frobenius":
-        value, error = (convert_gradient(part, "free", "frobenius") for part in (value, error))
+        value = convert_gradient(value, "free", "frobenius")
+        error = convert_gradient(error, "free", "frobenius") if return_error else error
     return (value, error) if return_error else value
 
 
@@ -283,7 +281,7 @@ def fd_differential(
     if not E.any():
         zero = np.zeros(g.at.shape)[()]
         return (zero, zero) if return_error else zero
-    found = slope_along(g, X, E, scheme, step, as_noise(noise, g), bool(return_error))
+    found = slope_along(g, X, E, scheme, step, as_noise(noise, g.at), bool(return_error))
     value, error = (float(part) if part.ndim == 0 else part for part in (found.value, found.error))
     return (value, error) if return_error else value
 
@@ -416,13 +414,15 @@ def _point(S: ArrayLike) -> Array:
     return X
 
 
-def as_noise(noise: ArrayLike | None, g: Evaluation) -> Array | None:
-    """The noise that a caller states, for each component of f."""
+def as_noise(noise: ArrayLike | None, value: Array) -> Array | None:
+    """The noise that a caller states, for each component of a value of f; never below its rounding."""
     if noise is None:
         return None
     array = as_real("noise", noise)
     if (array < 0).any():
         raise ValueError(f"noise must not be negative, but it is {array.min()}")
-    if array.ndim and array.shape != g.at.shape:
-        raise ValueError(f"noise must be a number or have the shape {g.at.shape} of f, but its shape is {array.shape}")
-    return np.broadcast_to(np.maximum(array, g.eps / 4 * np.abs(g.at)), g.at.shape)
+    if array.ndim and array.shape != value.shape:
+        raise ValueError(
+            f"noise must be a number or have the shape {value.shape} of f, but its shape is {array.shape}"
+        )
+    return np.maximum(array, EPS / 4 * np.abs(value))
