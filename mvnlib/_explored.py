@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from mvnlib.differences.evaluation import checked
 from mvnlib._validation import Array, as_positive_definite, as_real, as_symmetric, one_of, probing, quiet
 from mvnlib.conventions import CONVENTIONS
 from mvnlib.differences import default_step, fd_gradient, step_sweep
+from mvnlib.differences.evaluation import checked
 from mvnlib.identities import TABLE, Differentiable, Differential, Gradient, Identity
 from mvnlib.spaces import OTHER_SIDES, SPACES, Space
 

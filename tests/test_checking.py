@@ -158,6 +158,7 @@ def test_matrix_valued_functions_are_checked_value_by_value():
         for make in FUNCTIONS
         for mistake in MISTAKES
         if not (make is bilinear and mistake.key == "inverse_missing")  # of rank one: it has no inverse
+        if mistake.needs != "symmetric table"  # which has a test of its own
     ],
 )
 @pytest.mark.parametrize("d", [2, 3])
@@ -465,7 +466,7 @@ def test_a_kink_that_two_sided_differences_average_away_is_not_accepted(d):
 
 
 def test_a_verdict_says_when_the_differences_can_hardly_tell():
-    verdict = check_gradient(lambda x: np.float32(x @ x), lambda x: 2 * x, [1.0, 2.0])
+    verdict = check_gradient(lambda x: np.float32(1e3 + np.exp(x).sum()), np.exp, [1.0, 2.0])
     assert "uncertain by" in verdict.message
     clear = check_gradient(lambda x: x @ x, lambda x: 2 * x, [1.0, 2.0])
     assert "uncertain by" not in clear.message
@@ -493,14 +494,15 @@ def test_of_a_number_no_entry_is_named():
     assert "[]" not in message
 
 
-def test_a_badly_conditioned_function_is_judged_by_the_complex_step():
+def test_a_badly_conditioned_function_is_judged_within_its_noise():
+    """log det(S S) of condition 1e12: its values are off by 1e-4, and so are its differences, relatively."""
     S = point(3, 0, 1e6)
 
     def f(S):
         return logdet(S @ S)
 
     assert check_gradient(f, 2 * inv(S), S).correct
-    assert not check_gradient(f, 2.0001 * inv(S), S).correct
+    assert check_gradient(f, 2.1 * inv(S), S).correct is False
 
 
 def test_a_verdict_is_its_correctness_and_shows_its_message():
@@ -842,7 +844,8 @@ def test_a_mistake_is_named_whatever_the_size_of_f(size):
     f, gradient = bilinear(3)
     S = point(3, 0)
     for mistake in MISTAKES:
-        if mistake.about == "table" and mistake.key != "inverse_missing":  # which is of another size
+        if mistake.about == "table" and mistake.key not in ("inverse_missing", "antisymmetric_part"):
+            # The first is of another size, and the second is about tables that are symmetric.
             wrong = size * mistake.plant(gradient(S), S)
             assert check_gradient(lambda S: size * f(S), wrong, S).mistake == mistake.key
 

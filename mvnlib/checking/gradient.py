@@ -32,7 +32,7 @@ from mvnlib.checking.referees import SEED, Facts, Settings, facts, moves_by_itse
 from mvnlib.checking.words import Report, describe
 from mvnlib.conventions import CONVENTIONS
 from mvnlib.differences.evaluation import checked
-from mvnlib.differences.quotients import alike_units, scale
+from mvnlib.differences.reach import alike_units, scale
 from mvnlib.differences.schemes import as_noise
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mvnlib._validation import Array, as_given, probing
 from mvnlib.conventions import convert_gradient
 from mvnlib.differences.evaluation import Evaluation
-from mvnlib.differences.quotients import scale
+from mvnlib.differences.reach import scale
 from mvnlib.differences.tables import Table, slope_along, table_of_entries
 
 SAFETY = 8.0  # tolerance in units of the error estimate, which is itself seldom exceeded
@@ -52,6 +52,7 @@ class Referee:
 
     @classmethod
     def of(cls, found: Table, rtol: float) -> Referee:
+        """From a table by differences."""
         entries = tuple(range(found.value.ndim - found.noise.ndim))
         largest = (np.abs(found.value) * found.lengths).max(axis=entries)
         size = np.maximum(largest, (found.swing * found.lengths).max(axis=entries))
@@ -71,6 +72,7 @@ class Referee:
         return replace(self, tolerance=self.tolerance + slack)
 
     def accepts(self, candidate: Array) -> NDArray[np.bool_]:
+        """Which entries of a candidate are within the tolerance."""
         return np.asarray(np.abs(candidate - self.table) <= self.tolerance)
 
     def judges(self, candidate: Array) -> Finding:
@@ -113,6 +115,7 @@ class Referee:
         return self.largest(self.tolerance) / size if size else 0.0
 
     def error(self, candidate: Array) -> float:
+        """The largest difference of a candidate, relative to the largest entry."""
         return self.largest(candidate - self.table) / (1.0 if self.is_zero else self.largest(self.table))
 
 

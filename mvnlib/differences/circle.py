@@ -19,7 +19,8 @@ from mvnlib._scaling import EPS, TINY
 from mvnlib._validation import Array, is_nearly_symmetric, probing
 from mvnlib.conventions import vech_places
 from mvnlib.differences.evaluation import Evaluation
-from mvnlib.differences.quotients import CHUNK, Indices, Reach, alike_units, norm
+from mvnlib.differences.moves import CHUNK, Indices
+from mvnlib.differences.reach import Reach, alike_units, norm
 
 #: Points on the whole circle; f is real on the real line, so half of them will do.
 _POINTS = 32
@@ -73,6 +74,8 @@ def complex_slopes(
     """Return the complex step along moves of the entries first[k] with second[k], proved on circles, and errors."""
     lengths = reach.lengths.ravel()[first]
     h = lengths * 2.0**-64 if step is None else np.full(first.size, step)
+    if not h.min() > 0:
+        raise ValueError("S is so small that a step beside it is no float; change its units")
     slopes = np.empty((first.size, *g.at.shape))
     per_chunk = max(1, CHUNK // (16 * max(S.size, g.at.size)))
     for start in range(0, first.size, per_chunk):
@@ -87,16 +90,25 @@ def complex_slopes(
     # Along all moves at once; and along those with an exact zero, where a small loss would hide among others.
     weights = np.cos(np.arange(1.0, first.size + 1)) * lengths / max(S.shape, default=1)
     nothing = (slopes == 0).reshape(first.size, -1).any(axis=1)
+    hidden = np.zeros(g.at.shape)
     for w in (weights, weights * nothing):
         if w.any():
-            _prove(g, S, _spread(S, first, second, w), np.tensordot(w, slopes, 1), step)
+            proof = _prove(
+                g,
+                S,
+                _spread(S, first, second, w),
+                np.tensordot(w, slopes, 1),
+                step,
+                float((h / lengths).max()),
+            )
+            hidden = np.maximum(hidden, proof)
     if not want_error:
         return slopes, slopes
     rounding = _move_of_slope(
         g, S, _spread(S, first, second, weights), np.tensordot(weights, slopes, 1), 2.0**-64
     )
     units = lengths.reshape(-1, *[1] * g.at.ndim)
-    return slopes, rounding / units + EPS * np.abs(slopes * units).max(axis=0) / units
+    return slopes, (rounding + hidden + EPS * np.abs(slopes * units).max(axis=0)) / units
 
 
 def complex_slope_along(
@@ -105,10 +117,10 @@ def complex_slope_along(
     """Return the complex step along E, proved on a circle, and its error; f varies over ``length`` along E."""
     h = length * 2.0**-64 if step is None else step
     slope = bare_complex_slope(g, S, E, h)
-    _prove(g, S, E * length, slope * length, None if step is None else step / length)
+    hidden = _prove(g, S, E * length, slope * length, step, h / length)
     if not want_error:
         return slope, np.zeros_like(slope)
-    return slope, _move_of_slope(g, S, E, slope, h)
+    return slope, _move_of_slope(g, S, E, slope, h) + hidden / length
 
 
 def bare_complex_slope(g: Evaluation, S: Array, E: Array, h: float) -> Array:
@@ -122,8 +134,11 @@ def _move_of_slope(g: Evaluation, S: Array, E: Array, slope: Array, h: float) ->
     return np.asarray(4 * np.abs(moved - slope).max(axis=0) + 4 * EPS * np.abs(slope).max())
 
 
-def _prove(g: Evaluation, S: Array, E: Array, slope: Array, step: float | None) -> None:
-    """Refuse a slope along E unless f is shown analytic there and has this slope; E is as long as f may vary."""
+def _prove(g: Evaluation, S: Array, E: Array, slope: Array, step: float | None, share: float) -> Array:
+    """Refuse a slope along E unless f is shown analytic there and has this slope; return what noise could hide of it.
+
+    E is as long as f may vary, and ``share`` is the step as a part of that length.
+    """
     least: _Circle | None = None
     for radius in _RADII:
         try:
@@ -141,9 +156,9 @@ def _prove(g: Evaluation, S: Array, E: Array, slope: Array, step: float | None) 
         raise refusal
     if least.is_analytic:
         gap = np.abs(least.slope - slope)
-        if (gap <= least.error).all():
-            return
-        if step is not None and step > 2.0**-44:
+        if (gap <= 5 * least.hidden + 1e-9 * np.abs(least.slope)).all():
+            return least.hidden
+        if step is not None and share > 2.0**-44:
             raise ValueError(
                 f"step {step:g} is too large for the complex step: along one direction it is off by {gap.max():.1g}; "
                 "leave step out, for however small it is no digit is lost"
@@ -160,11 +175,11 @@ def _prove(g: Evaluation, S: Array, E: Array, slope: Array, step: float | None) 
 
 
 class _Circle(NamedTuple):
-    """What values on a circle tell: the slope, its error, and how much of it a complex step may lose."""
+    """What values on a circle tell: the slope, how much could hide in their noise, and what a complex step may lose."""
 
     is_analytic: bool
     slope: Array
-    error: Array
+    hidden: Array
     lost: Array
     share: float
 
@@ -174,17 +189,23 @@ def _circle(g: Evaluation, S: Array, E: Array, radius: float) -> _Circle:
     values = _imaginary_parts_kept(g, S + z.reshape(-1, *[1] * S.ndim) * E)
     shape = values.shape[1:]
     flat = values.reshape(len(values), -1)
+    size = np.abs(flat).max(axis=0)
+    flat = flat / np.where(size > 0, size, 1.0)  # its squares are floats
     even, odd = _COSINES @ flat.real, _SINES @ flat.imag  # f(conj z) is conj f(z)
     positive, negative = even + odd, even - odd  # coefficients of the orders 0, 1, ... and 0, -1, ...
-    noise = np.sqrt(np.square(negative[_NOISE]).mean(axis=0))
     swing = np.abs(flat - flat.mean(axis=0)).max(axis=0)
-    allowed = 20 * noise + 1e-13 * swing + EPS * np.abs(flat).max(axis=0)
+    noise = np.sqrt(np.square(negative[_NOISE]).mean(axis=0))
+    noise = np.maximum(
+        noise, np.sqrt(np.square(noise).mean())
+    )  # five values tell it roughly; all components, better
+    allowed = 10 * noise + 1e-13 * swing + EPS * (size > 0)
     dropped = np.abs(negative[_LOST]).max(axis=0)
-    slope, lost = positive[1] / radius, 2 * np.maximum(dropped, allowed) / radius
+    # What turns within the circle, or is noise on it, is not shown to be anything.
+    shown = (allowed <= 0.05 * swing) | (swing <= 4 * EPS)
+    slope, lost, hidden = size * positive[1], 2 * size * np.maximum(dropped, allowed), 2 * size * allowed
     share = float((lost / np.maximum(np.abs(slope) + lost, TINY)).max())
-    error = 10 * allowed / radius + 1e-9 * np.abs(slope)
-    analytic = bool((dropped <= allowed).all())
-    return _Circle(analytic, slope.reshape(shape), error.reshape(shape), lost.reshape(shape), share)
+    slope, hidden, lost = (of.reshape(shape) / radius for of in (slope, hidden, lost))
+    return _Circle(bool(((dropped <= allowed) & shown).all()), slope, hidden, lost, share)
 
 
 def _imaginary(g: Evaluation, points: NDArray[Any]) -> Array:

@@ -81,10 +81,10 @@ def usual_noise(values: Array) -> Array | None:
     seen = Spacing(values.reshape(OFFSETS.size, -1), USUAL)
     if (seen.doubtful | seen.still | _are_multiples(seen.steps)).any():
         return None
-    return seen.noise.reshape(values.shape[1:])
+    return np.asarray(seen.noise.reshape(values.shape[1:]))
 
 
-def measured_noise(line: Line, known: bool) -> Array:
+def measured_noise(line: Line, known: bool, finest: float) -> Array:
     """The size of the noise of f near a point, for each component of f.
 
     Parameters
@@ -94,6 +94,8 @@ def measured_noise(line: Line, known: bool) -> Array:
         lengths over which f is taken to vary.  It may raise ValueError where it leaves the domain.
     known : bool
         Whether f does vary over these lengths; else all finer spacings are looked at.
+    finest : float
+        Spacings below it are not: there the points themselves are rounded, and round alike.
     """
     shape: tuple[int, ...] = ()
 
@@ -107,7 +109,7 @@ def measured_noise(line: Line, known: bool) -> Array:
         return Spacing(values.reshape(OFFSETS.size, -1), spacing)
 
     levels: list[Spacing] = []
-    for spacing in (USUAL, *_FINER):
+    for spacing in (USUAL, *_FINER[finest < _FINER]):
         here = seen(spacing)
         if here is None:  # the domain may end within a few spacings
             continue

@@ -9,27 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Any, NamedTuple, Protocol
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mvnlib._scaling import EPS
-from mvnlib._validation import Array, is_finite, is_nearly_symmetric, powers_of_two, probing
+from mvnlib._validation import Array, is_finite, probing
 from mvnlib.differences.evaluation import Evaluation
+from mvnlib.differences.moves import CHUNK, Entries, Indices, Moves
 from mvnlib.differences.noise import OFFSETS, USUAL, is_rounding, measured_noise, usual_noise
+from mvnlib.differences.reach import Reach, scale
 
-CHUNK = 256 * 1024  # bytes of points handed to f at once: beyond it one big stack is slower than several
-
-_RESOLVED = 1e4 * EPS
-_MODEST = 1e3  #: Of a condition up to this, units are not to blame
 _SINGLE = float(np.finfo(np.float32).eps)
 
 _AHEAD, _BOTH_WAYS = np.array([[1.0]]), np.array([[1.0], [-1.0]])
 _SPACED = USUAL * OFFSETS[:, None]
-
-Indices = NDArray[np.intp]
 
 
 class LostStepError(ValueError):
@@ -59,7 +54,8 @@ class Rule:
     def amplification(self) -> Array:
         """Five standard errors of each estimate for noise of size one in f and a step of one."""
         found: Array = np.sqrt(np.square(self.values / self.halvings).sum(axis=1))
-        return 5 * found * (0.5**0.5 if self.two_sided else 2.0**0.5)
+        scaled: Array = 5 * found * (0.5**0.5 if self.two_sided else 2.0**0.5)
+        return scaled
 
 
 def _extrapolation(levels: int) -> Array:
@@ -78,91 +74,17 @@ def _romberg(levels: int) -> Rule:
             second[start + 1 : start + count] = _extrapolation(count - 1)
             values.append(best)
             errors.append(best - second)
-    halvings = 2.0 ** -np.arange(levels)
-    return Rule(2 * levels, True, halvings, np.array(values), 2 * np.array(errors), 1e-9)
+    halvings: Array = 2.0 ** -np.arange(float(levels))
+    return Rule(2 * levels, True, halvings, np.array(values), np.array(errors), 1e-9)
 
 
-_SLACK = 2.0  # for what the orders beyond the next one leave
+_SLACK = 2.0  # for what the orders beyond the next one leave, and the choice of the least of several errors
 _TWO, _FIRST_OF_TWO = np.array([1.0, 0.5]), np.array([[1.0, 0.0]])
 RULES = {
-    "forward": Rule(1, False, _TWO, _FIRST_OF_TWO, _SLACK * np.array([[2.0, -2.0]]), 1e-7),
-    "central": Rule(2, True, _TWO, _FIRST_OF_TWO, _SLACK * np.array([[4.0, -4.0]]) / 3, 1e-9),
+    "forward": Rule(1, False, _TWO, _FIRST_OF_TWO, np.array([[2.0, -2.0]]), 1e-7),
+    "central": Rule(2, True, _TWO, _FIRST_OF_TWO, np.array([[4.0, -4.0]]) / 3, 1e-9),
     "richardson": _romberg(5),
 }
-
-
-# ---- how long a step may be
-
-
-def scale(S: Array) -> tuple[float, float]:
-    """Return the length over which functions of S vary, and the size of its entries."""
-    size = float(np.abs(S).max()) or 1.0
-    if S.ndim < 2 or min(S.shape) < 2:
-        return size, size
-    symmetric = _is_symmetric(S)
-    singular = np.linalg.eigvalsh(S) if symmetric else np.linalg.svd(S, compute_uv=False)
-    sizes = [abs(value) for value in singular.tolist()]
-    smallest, largest = min(sizes), max(sizes)
-    return (smallest if smallest > max(S.shape) * EPS * largest else size), size
-
-
-class Reach(NamedTuple):
-    """How far each entry of a point may be moved.
-
-    ``lengths`` has the shape of the point.  ``condition`` is the size of the entries in these lengths, and
-    ``known`` says whether the lengths are those to a singular matrix, or guessed from the sizes of the entries.
-    """
-
-    lengths: Array
-    condition: float
-    known: bool
-
-
-def reach(S: Array) -> Reach:
-    """The length over which functions of S vary, for each entry.
-
-    Of a symmetric matrix it is the distance to a singular one, its smallest eigenvalue in size; of a positive
-    definite S with standard deviations s, where that is longer, s_i s_j times the smallest eigenvalue of the
-    correlation matrix, so that units have no say.  For a general square matrix it is the same with the sizes of its rows and columns, and for a vector or a
-    rectangular matrix the size of the entry: guesses, to begin with, for there the point does not tell.
-    """
-    if S.ndim == 2 and S.shape[0] == S.shape[1] and _is_symmetric(S):
-        length, size = scale(S)
-        units = alike_units(S) if size > _MODEST * length or length == size else None
-        if units is None or not np.count_nonzero(units - 1):
-            return Reach(np.full(S.shape, length), max(size / length, 1.0), len(S) > 1)
-        in_units, ratio = scale(S / units)
-        lengths = units * in_units
-        # Eigenvalues below this share of the largest are rounding, in part.
-        if _RESOLVED * size < length < size:
-            lengths = np.maximum(lengths, length)
-        return Reach(lengths, max(ratio / in_units, 1.0), True)
-    size = float(np.abs(S).max()) or 1.0
-    if S.ndim == 2 and S.shape[0] == S.shape[1] > 1 and np.abs(S).max(axis=1).min() > 0:
-        rows = powers_of_two(np.abs(S).max(axis=1, keepdims=True))
-        columns = np.abs(S / rows).max(axis=0)
-        units = rows * powers_of_two(np.where(columns > 0, columns, 1.0))
-        length, size = scale(S / units)
-        return Reach(units * length, max(size / length, 1.0), False)
-    lengths = np.where(S == 0, size, np.maximum(np.abs(S), 1e-6 * size))
-    return Reach(np.asarray(powers_of_two(lengths)) / 2, 2.0, False)
-
-
-def alike_units(S: Array) -> Array:
-    """Units for the entries of S in which the variances of a positive definite S are alike, else ones.
-
-    Millimetres beside grams make S ill-conditioned, and the entries of its gradient so unequal that an error in a
-    small one cannot be told from rounding in a large one.  The units are powers of two: no digit is lost.
-    """
-    if S.ndim == 2:
-        variances = S.diagonal()
-        lowest, highest = float(variances.min()), float(variances.max())
-        if 0 < lowest < highest / 4 and is_nearly_symmetric(S):
-            deviations = 2.0 ** np.round(np.log2(variances) / 2)
-            units: Array = np.outer(deviations, deviations)
-            if np.linalg.eigvalsh(S / units)[0] > 0:
-                return units
-    return np.ones_like(S)
 
 
 def relative_step(rule: Rule, noise: float) -> float:
@@ -181,125 +103,11 @@ def step_for(S: Array, scheme: str, eps: float) -> float:
     return float(2.0 ** np.floor(np.log2(length * share)))
 
 
-def norm(E: Array) -> float:
-    """The Frobenius norm of a direction, whose squares may be no floats."""
-    largest = float(np.abs(E).max())
-    return largest * float(np.linalg.norm(E / largest)) if largest else 0.0
-
-
 def in_range(slopes: Array) -> Array:
     """The slopes of f, if they are floats."""
     if not is_finite(slopes):
         raise ValueError("f changes so fast, or its direction is so long, that the derivative is no float")
     return slopes
-
-
-# ---- what is moved
-
-
-class Moves(Protocol):
-    """One-parameter moves of a point, which is at t = 0 of each."""
-
-    g: Evaluation
-
-    def __len__(self) -> int:
-        """How many there are."""
-        ...
-
-    def values(self, which: Indices, offsets: Array) -> tuple[NDArray[Any], Array]:
-        """Values (L, k, ...) of f at offsets (L, k) along k of the moves, and the offsets that rounding left."""
-        ...
-
-
-@dataclass
-class Entries:
-    """Moves of the entries first[k] together with second[k]; the two may be the same."""
-
-    g: Evaluation
-    S: Array
-    first: Indices
-    second: Indices
-
-    def __len__(self) -> int:
-        return self.first.size
-
-    def values(self, which: Indices, offsets: Array) -> tuple[NDArray[Any], Array]:
-        flat, levels = self.S.ravel(), len(offsets)
-        a, b = self.first[which], self.second[which]
-        entries = flat[a] + offsets
-        per_chunk = max(1, CHUNK // (8 * levels * max(flat.size, self.g.at.size)))
-        if which.size <= per_chunk:
-            return self._values(a, b, entries, offsets), entries - flat[a]
-        values = np.empty((levels, which.size, *self.g.at.shape))
-        for start in range(0, which.size, per_chunk):
-            part = slice(start, start + per_chunk)
-            values[:, part] = self._values(a[part], b[part], entries[:, part], offsets[:, part])
-        return values, entries - flat[a]
-
-    def _values(self, a: Indices, b: Indices, entries: Array, offsets: Array) -> NDArray[Any]:
-        points = np.empty((*entries.shape, self.S.size))
-        points[:] = self.S.ravel()
-        columns = np.arange(a.size)
-        points[:, columns, a] = entries
-        points[:, columns, b] = entries
-
-        def describe(k: int) -> str:
-            level, move = divmod(k, a.size)
-            return _moved(self.S, int(a[move]), int(b[move]), float(offsets[level, move]))
-
-        found = self.g(points.reshape(-1, *self.S.shape), describe)
-        return found.reshape(*entries.shape, *self.g.at.shape)
-
-    def line(self, lengths: Array) -> Callable[[Array], Array]:
-        """All entries moved at once, each by another share of its length: where the noise is measured.
-
-        The zeros of a matrix stay, for they may be its structure, as those of a triangular factor, and a program
-        may take another way, with other rounding, where they are none.
-        """
-        E = self.everywhere(lengths)
-        return lambda t: _along(self.g, self.S, E, t)
-
-    def everywhere(self, lengths: Array) -> Array:
-        """The direction of that line."""
-        E = _pattern(self.S.shape, self.first.size) * lengths
-        if self.S.ndim == 2 and np.count_nonzero(self.S) not in (0, self.S.size):
-            E[self.S == 0] = 0
-        return E
-
-
-@lru_cache(maxsize=8)
-def _pattern(shape: tuple[int, ...], moves: int) -> Array:
-    """Shares of the lengths, no two alike; symmetric if there are fewer moves than entries."""
-    rng = np.random.default_rng(2)
-    shares: Array = rng.uniform(0.5, 1, shape) * rng.choice([-1.0, 1.0], shape) / max(shape, default=1)
-    return shares if moves == shares.size else np.tril(shares) + np.tril(shares, -1).T
-
-
-@dataclass
-class Direction:
-    """The single move S + t E."""
-
-    g: Evaluation
-    S: Array
-    E: Array
-
-    def __len__(self) -> int:
-        return 1
-
-    def values(self, which: Indices, offsets: Array) -> tuple[NDArray[Any], Array]:
-        return _along(self.g, self.S, self.E, offsets[:, 0])[:, None], offsets
-
-    def line(self, length: float) -> Callable[[Array], Array]:
-        """Along the direction itself, by steps that do not all round alike."""
-        return lambda t: _along(self.g, self.S, self.E, t * (length * 0.9))
-
-
-def _along(g: Evaluation, S: Array, E: Array, t: Array) -> Array:
-    points = S + t.reshape(-1, *[1] * S.ndim) * E
-    return g(points, lambda k: f"S + {t[k]:g} dS").astype(float)
-
-
-# ---- slopes
 
 
 @dataclass
@@ -368,7 +176,7 @@ def slopes(moves: Moves, which: Indices, h: Array, rule: Rule, noise: Array | No
     louder = np.maximum(moves.g.eps / 2 * np.abs(values).max(axis=0) - noise, 0.0)
     weights = rule.values[:candidates]
     estimates = np.tensordot(weights, quotients, 1)
-    truncation = np.abs(np.tensordot(rule.errors[:candidates], quotients, 1))
+    truncation = np.abs(np.tensordot(rule.errors[:candidates], quotients, 1)) * (_SLACK if choose else 1.0)
     steps = _beside(h[None], values.ndim)
     rounding = rule.amplification[:candidates].reshape(-1, *[1] * (values.ndim - 1)) * noise / steps
     truncation += rule.amplification[:candidates].reshape(-1, *[1] * (values.ndim - 1)) * louder / steps
@@ -392,7 +200,7 @@ def slopes(moves: Moves, which: Indices, h: Array, rule: Rule, noise: Array | No
         contradiction = (np.abs(estimates - value) - 3 * errors).max(axis=0)
         # And of ten the best may be so by chance.
         second = np.partition(errors, 1, axis=0)[1]
-        chance = np.where(np.isfinite(second), second / 2 - blur, 0.0)
+        chance = np.where(np.isfinite(second), second, 0.0) / 2 - np.where(np.isfinite(blur), blur, 0.0)
         left = np.maximum(left, np.maximum(contradiction, chance))
     return Slopes(value, np.maximum(left, kink), blur, swing, h.copy())
 
@@ -551,16 +359,21 @@ class Noise:
         return min(noise / swing, 1.0) if swing else 0.0
 
 
-def noise_near(g: Evaluation, line: Callable[[Array], Array], known: bool) -> Noise:
+def noise_near(g: Evaluation, line: Callable[[Array], Array], room: Reach) -> Noise:
     """The noise of f, measured; at least the rounding of its type."""
     with probing():
         try:
             values = line(USUAL * OFFSETS)
         except (ValueError, TypeError):  # LinAlgError is a ValueError
-            return Noise(np.maximum(measured_noise(line, known), g.eps / 4 * np.abs(g.at)), np.abs(g.at))
+            return Noise(
+                np.maximum(
+                    measured_noise(line, room.known, 16 * EPS * room.condition), g.eps / 4 * np.abs(g.at)
+                ),
+                np.abs(g.at),
+            )
         found = usual_noise(values)
         if found is None:
-            found = measured_noise(line, known)
+            found = measured_noise(line, room.known, 16 * EPS * room.condition)
     if g.eps < _SINGLE and np.array_equal(values.astype(np.float32), values):
         g.eps = _SINGLE  # numbers of single precision behind a Python float
     if found.ndim:
@@ -570,15 +383,3 @@ def noise_near(g: Evaluation, line: Callable[[Array], Array], known: bool) -> No
         found = np.clip(share * sizes, found, 8 * found)
     slope, bend = (np.abs(np.diff(values, k, axis=0)).max(axis=0) / USUAL**k for k in (1, 2))
     return Noise(np.maximum(found, g.eps / 4 * np.abs(g.at)), np.maximum(slope, bend / 2))
-
-
-def _is_symmetric(S: Array) -> bool:
-    return S.ndim == 2 and S.shape[0] == S.shape[1] and not np.count_nonzero(S != S.T)
-
-
-def _moved(S: Array, a: int, b: int, offset: float) -> str:
-    names = []
-    for k in dict.fromkeys((a, b)):
-        index = ", ".join(str(int(i)) for i in np.unravel_index(k, S.shape))
-        names.append(f"S[{index}]" if index else "S")
-    return f"S with {' and '.join(names)} moved by {offset:g}"

@@ -31,7 +31,9 @@ from mvnlib._values import Value
 from mvnlib.conventions import CONVENTIONS, convert_gradient
 from mvnlib.differences.circle import bare_complex_slope
 from mvnlib.differences.evaluation import Evaluation
-from mvnlib.differences.quotients import RULES, Direction, norm, scale, slopes, step_for
+from mvnlib.differences.moves import Direction
+from mvnlib.differences.quotients import RULES, slopes, step_for
+from mvnlib.differences.reach import norm, scale
 from mvnlib.differences.tables import quick_table, slope_along, table_of_entries
 
 SCHEMES = (*RULES, "complex")
@@ -205,16 +207,15 @@ def fd_gradient(
         raise TypeError(f"batched must be True, False or None, not {batched!r}")
     as_flag("return_error", return_error)
     g = Evaluation(f, X, batched)
-    value = error = None
     if step is None and noise is None and not return_error:
-        value = quick_table(g, X, tied, scheme)
-    if value is None:
-        step = None if step is None else as_positive("step", step)
-        table = table_of_entries(g, X, tied, scheme, step, as_noise(noise, g.at), bool(return_error))
-        value, error = table.value, table.error
+        quick = quick_table(g, X, tied, scheme)
+        if quick is not None:
+            return convert_gradient(quick, "free", "frobenius") if convention == "frobenius" else quick
+    step = None if step is None else as_positive("step", step)
+    table = table_of_entries(g, X, tied, scheme, step, as_noise(noise, g.at), bool(return_error))
+    value, error = table.value, table.error
     if convention == "frobenius":
-        value = convert_gradient(value, "free", "frobenius")
-        error = convert_gradient(error, "free", "frobenius") if return_error else error
+        value, error = (convert_gradient(part, "free", "frobenius") for part in (value, error))
     return (value, error) if return_error else value
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
-from typing import Any
 
 import numpy as np
 
@@ -13,25 +13,21 @@ from mvnlib._scaling import EPS
 from mvnlib._validation import Array
 from mvnlib.differences.circle import complex_slope_along, complex_slopes
 from mvnlib.differences.evaluation import Evaluation
+from mvnlib.differences.moves import Direction, Entries, Indices, Moves
 from mvnlib.differences.quotients import (
     RULES,
-    Direction,
-    Entries,
-    Indices,
     LostStepError,
-    Moves,
     Noise,
     Slopes,
     first_slopes,
     in_range,
     noise_near,
-    norm,
     quick_slopes,
-    reach,
     refined,
     relative_step,
     slopes,
 )
+from mvnlib.differences.reach import Reach, norm, reach
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +82,8 @@ def table_of_entries(
         lengths = 8 * found.steps
     parts = (found.value, found.error, found.noise, found.swing, lengths.reshape(-1, *[1] * g.at.ndim))
     noise = np.zeros(g.at.shape) if noise is None else noise
-    return Table(*(_spread(part, X.shape, first, second) for part in parts), noise)
+    value, error, blur, swing, of_entries = (_spread(part, X.shape, first, second) for part in parts)
+    return Table(value, error, blur, swing, of_entries, noise)
 
 
 def quick_table(g: Evaluation, X: Array, tied: bool, scheme: str) -> Array | None:
@@ -128,8 +125,8 @@ def slope_along(
 def _slopes(
     moves: Moves,
     lengths: Array,
-    line: Any,
-    room: Any,
+    line: Callable[[Array], Array],
+    room: Reach,
     scheme: str,
     step: float | None,
     noise: Array | None,
@@ -138,10 +135,10 @@ def _slopes(
     rule, every = RULES[scheme], np.arange(len(moves))
     if step is not None:
         if want_error and noise is None:
-            noise = noise_near(moves.g, line, room.known).size
+            noise = noise_near(moves.g, line, room).size
         h = np.full(len(moves), step)
         return slopes(moves, every, h, rule, noise if want_error else None, choose=False), noise
-    seen = noise_near(moves.g, line, room.known) if noise is None else Noise(noise, np.abs(moves.g.at))
+    seen = noise_near(moves.g, line, room) if noise is None else Noise(noise, np.abs(moves.g.at))
     rounding = EPS * room.condition
     noisy = seen.relative > 64 * rounding
     h = lengths * relative_step(rule, seen.relative if noisy else rounding)
