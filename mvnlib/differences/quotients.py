@@ -335,8 +335,9 @@ def refined(
 def _is_better(new: Slopes, old: Slopes) -> NDArray[np.bool_]:
     """Whether slopes are better known; where f turns within the step, in proportion to how steep it is there."""
     mine, theirs = (of.error / np.where(of.swing > 0, of.swing, 1.0) for of in (new, old))
-    unresolved = (mine < theirs / 2) | ((mine < 2 * theirs) & (new.error < old.error))
-    return np.asarray(np.where(np.maximum(mine, theirs) > 0.1, unresolved, new.error < old.error))
+    turning = (np.maximum(mine, theirs) > 0.1) & (new.noise < 0.1 * new.swing)
+    steadier = (mine < theirs / 2) | ((mine < 2 * theirs) & (new.error < old.error))
+    return np.asarray(np.where(turning, steadier, new.error < old.error))
 
 
 def _largest(found: Slopes, lengths: Array) -> Array:
