@@ -152,13 +152,18 @@ def fd_gradient(
         h, h/2, ..., h/16 to order 10; ``complex`` is Im f(S + i h E) / h, exact to rounding if f is analytic
         and computed without conjugation.
     step : float, optional
-        The step h (for richardson the largest); see `default_step`. Without it richardson also tries h / 32
-        and h / 1024 where its error is estimated above 1e-6, and keeps what has the smaller estimate.
+        The step h (for richardson the largest), for every entry. By default each entry has its own, which follows
+        the noise of f and the length over which f varies: for a symmetric matrix what `default_step` says, with
+        units of the coordinates in which the variances are alike; for vectors and general matrices it is found
+        from f. Steps that leave the domain of f are shortened.
     return_error : bool
-        Also return an estimate of the error: truncation by comparing two steps, plus the rounding of f as
-        seen when S moves in its last digits.
+        Also return an estimate of the error: truncation by comparing two steps, plus five standard errors of the
+        noise.
     batched : bool, optional
         Whether f takes stacks (k, d, d) and returns (k, ...). By default this is tried out on a stack of few.
+    noise : float or array of the shape of f(S), optional
+        How far values of f are off, one standard deviation. By default it is measured: the high differences of nine
+        values along a line through S have the size of the noise, at several spacings if need be.
 
     Returns
     -------
@@ -169,19 +174,22 @@ def fd_gradient(
     ------
     ValueError, TypeError
         For bad input; if f has no finite value, or values of another shape, at a moved point; if the complex
-        step disagrees with differences, as it does wherever f drops the imaginary part.
+        step meets an f that is not analytic, as it is wherever f drops an imaginary part: seen on a circle of
+        points around S.
     numpy.linalg.LinAlgError
         If f raises it at a moved point; the message names entry and step.
 
     Notes
     -----
-    Cost: S.size + 1 values of f (forward, complex), 2 S.size (central), 10 S.size (richardson), and a few
-    more to try out stacks, to estimate the error and to check the complex step. Memory is bounded by chunks
-    of 256 kB of points.
+    Cost: S.size values of f (forward, complex), 2 S.size (central), 10 S.size (richardson), and some ten to thirty
+    more to measure the noise, to try out stacks and to prove the complex step. With errors, and for vectors and
+    general matrices, twice as many with forward and central, and 10 for each entry and each further step that is
+    tried. Memory is bounded by chunks of 256 kB of points.
 
     References
     ----------
-    Squire and Trapp (1998) for the complex step; Ridders (1982) for extrapolated differences.
+    Squire and Trapp (1998) for the complex step; Ridders (1982) for extrapolated differences; Moré and Wild (2011)
+    for the noise.
 
     Examples
     --------
@@ -249,6 +257,8 @@ def fd_differential(
         The largest t. By default `default_step` divided by the Frobenius norm of `dS`.
     return_error : bool
         Also return an estimate of the error, as in `fd_gradient`.
+    noise : float or array of the shape of f(S), optional
+        As in `fd_gradient`.
 
     Returns
     -------
@@ -262,8 +272,8 @@ def fd_differential(
 
     Notes
     -----
-    Cost: 2 values of f (forward), 3 (central), 27 (richardson; two or three times as many where it looks for a
-    finer step), 28 (complex, which is checked).
+    Cost: 11 values of f (forward), 12 (central), 20 (richardson), 19 (complex), of which nine measure the noise, or
+    17 prove that f is analytic; several times as many where f is noisy, or varies over another length than S says.
 
     Examples
     --------
@@ -322,6 +332,8 @@ def step_sweep(
     steps: ArrayLike | None = None,
     exact: ArrayLike | None = None,
     schemes: Sequence[str] = ("forward", "central", "complex"),
+    *,
+    noise: ArrayLike | None = None,
 ) -> StepSweep:
     """Measure the error of each scheme over many steps: truncation falls with h, rounding rises as 1 / h.
 
@@ -339,6 +351,8 @@ def step_sweep(
         The true df(S)[dS]. By default the best referee at hand: the complex step where it passes its check,
         else richardson; the field `referee` says which.
     schemes : sequence of {"forward", "central", "richardson", "complex"}
+    noise : float or array of the shape of f(S), optional
+        As in `fd_gradient`: for the referee where no `exact` is given.
 
     Returns
     -------
@@ -379,7 +393,7 @@ def step_sweep(
         as_positive("the smallest of steps", h.min())
     g = Evaluation(f, X, batched=False)
     if exact is None:
-        truth, referee = _referee(f, X, E)
+        truth, referee = _referee(f, X, E, noise)
     else:
         truth, referee = as_real("exact", exact, shape=g.at.shape), "given"
     size = float(np.abs(truth).max()) or 1.0
@@ -401,11 +415,11 @@ def step_sweep(
     return StepSweep(h, errors, truth[()], best, referee)
 
 
-def _referee(f: Callable[..., Any], S: Array, dS: Array) -> tuple[Array, str]:
+def _referee(f: Callable[..., Any], S: Array, dS: Array, noise: ArrayLike | None) -> tuple[Array, str]:
     try:
         return np.asarray(fd_differential(f, S, dS, "complex")), "complex step"
     except (ValueError, TypeError):
-        return np.asarray(fd_differential(f, S, dS, "richardson")), "richardson"
+        return np.asarray(fd_differential(f, S, dS, "richardson", noise=noise)), "richardson"
 
 
 def _point(S: ArrayLike) -> Array:
