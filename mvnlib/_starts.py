@@ -22,20 +22,20 @@ def of_all_rows(X: NDArray[Any], K: int, prior: Any) -> tuple[Array, Array, Cova
     n, d = X.shape
     asked = as_prior(prior, K, d)
     scatter = NormalStatistics.from_data(X).scatter
-    covariance, resolved = scatter / n, None
-    if asked is not None and not isinstance(asked.V, float):
-        # Such a prior makes up for directions in which the rows do not vary.
-        resolved = asked.resolved(covariance)
+    covariance = scatter / n
+    if asked is None or isinstance(asked.V, float):
+        try:
+            as_scaled("the covariance of X", covariance)
+        except np.linalg.LinAlgError as error:
+            raise np.linalg.LinAlgError(
+                f"the covariance of X is singular: {not_spanning(n, scatter)}: the likelihood is unbounded; leave "
+                "out columns that follow from the others, or pass prior=(m, V) with a positive definite matrix V"
+            ) from error
+    resolved = None if asked is None else asked.resolved(covariance)
+    if resolved is not None:
+        # A matrix V makes up for directions in which the rows do not vary.
         covariance = resolved.estimate(n, covariance)
-    try:
-        covariance, units, L = as_scaled("the covariance of X", covariance)
-    except np.linalg.LinAlgError as error:
-        raise np.linalg.LinAlgError(
-            f"the covariance of X is singular: {not_spanning(n, scatter)}: the likelihood is unbounded; leave out "
-            "columns that follow from the others, or pass prior=(m, V) with a positive definite matrix V"
-        ) from error
-    if asked is not None and resolved is None:
-        resolved = asked.resolved(covariance)
+    covariance, units, L = as_scaled("the covariance of X", covariance)
     return covariance, inverse_of_lower(L) / units, resolved
 
 
