@@ -32,8 +32,8 @@ class Mixture(Value):
         Whether the last gain was below the tolerance.
     maximum : bool or None
         True if what was maximised curves downwards in every direction here, which was tested after convergence.
-        False at a saddle: it curves upwards in some direction, so a better point is near.  None if the fit has not
-        converged, or the test could not tell.
+        False at a saddle or on the way past one: it curves upwards in some direction, so a better point is near.
+        None if the fit has not converged, or the test could not tell.
     identical : tuple of (int, int)
         Pairs of components that are the same, as far as a fit with this tolerance can tell.
     starts : tuple of float
@@ -109,7 +109,9 @@ class Mixture(Value):
             more = ", ..." if len(self.identical) > _SHOWN_COMPONENTS else ""
             found.append(f"components {pairs}{more} are identical: they count as one")
         if self.maximum is False:
-            found.append("this is no maximum but a saddle: a small step in some direction gains")
+            found.append(
+                "this is a saddle or the way past one, no maximum: in some direction a small step gains"
+            )
         return found
 
 
