@@ -339,6 +339,8 @@ def test_the_largest_eigenvalue_of_a_step_is_that_of_its_whole_derivative(
     assert whole - 0.05 <= highest <= whole + 1e-3  # from below, and no nearer than the verdict needs
     assert highest + doubt < 1
     assert fit.maximum is True
+    fit_mixture(faithful, K, rng=seeded(seed), tol=1e-13)
+    assert found[1] == found[0]  # nothing in it is left to chance
     stuck = fit_quietly(faithful, twins(faithful))
     assert stuck.maximum is False
     assert 1 < found[-1][0] <= largest_by_differences(faithful, stuck) + 1e-3
@@ -403,6 +405,8 @@ def test_a_large_mixture_prints_no_more_than_a_screen() -> None:
     assert len(lines) <= 10
     assert max(map(len, lines)) < 120
     assert lines[0] == "Mixture of 40 normal components in 30 dimensions"
+    assert lines[2].count("...]") == 2
+    assert lines[8].split()[0] == "39"
 
 
 # Weights
