@@ -14,6 +14,8 @@ from mvnlib.normal import LOG_2PI
 
 #: Pivots above this, variances being about one, are those of a matrix far from singular.
 _CLEAR = 1e-4
+#: How far percentages that were rounded, such as three of 33, may sum from 100.
+_PERCENT = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +53,11 @@ def checked(weights: Any, means: Any, covariances: Any) -> Components:
         raise ValueError(f"weights must not be negative, but weights[{k}] = {weights[k]}")
     if weights[k] == 0 and not weights.any():
         raise ValueError("weights must not all be zero")
+    total = float(np.add.reduce(weights))
+    if abs(total - 100) <= _PERCENT:
+        raise ValueError(
+            f"weights sum to {total:.6g}, as percentages do: pass shares that sum to 1, weights / {total:.6g}"
+        )
     units, factors = _factored(covariances)
     roots = np.divide(inverse_of_lower(factors), units[:, None, :], order="C")
     log_scales = np.log(weights) - d / 2 * LOG_2PI

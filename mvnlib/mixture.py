@@ -7,34 +7,31 @@ responsibilities that sum to one, not 0 / 0.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mvnlib import _expectation
-from mvnlib._components import Components, checked
-from mvnlib._moments import Moments
+from mvnlib._ascent import Ascent, Collapse, Rules, all_collapsed, ascend
+from mvnlib._fitted import Mixture
+from mvnlib._mixture_statistics import MixtureStatistics, rows_and_components
 from mvnlib._progress import progress
-from mvnlib._scaling import EPS, TINY, Array, inverse_of_lower
+from mvnlib._scaling import EPS, Array
+from mvnlib._starts import as_start, drawn_start, of_all_rows
+from mvnlib._stationary import identical_components, is_maximum
 from mvnlib._validation import (
     as_dimension,
     as_float,
     as_generator,
     as_positive,
     as_rows,
-    as_scaled,
-    is_finite,
     one_of,
     quiet,
     quiet_around_functions,
-    sealed,
 )
-from mvnlib._values import Value
-from mvnlib.conventions import CONVENTIONS, convert_gradient
-from mvnlib.statistics import NormalStatistics
+from mvnlib.conventions import CONVENTIONS
 
 __all__ = [
     "Mixture",
@@ -58,7 +55,9 @@ def mixture_loglik(X: Any, weights: Any, means: Any, covariances: Any) -> float:
     X : array_like, shape (n, d)
         Data, one observation a row.
     weights : array_like, shape (K,)
-        The pi_k: not negative, not all zero.  They are taken as they are; for a distribution they sum to one.
+        The pi_k: not negative, not all zero.  They are taken as they are, for one may want to differentiate in
+        them; for a distribution they sum to one.  Only what sums to 100, to within 1, is refused: percentages would
+        put n log 100 into the log-likelihood.
     means : array_like, shape (K, d)
     covariances : array_like, shape (K, d, d)
         Each symmetric positive definite.
@@ -72,7 +71,7 @@ def mixture_loglik(X: Any, weights: Any, means: Any, covariances: Any) -> float:
     ------
     TypeError, ValueError
         If an argument is not finite, real and of the right shape, a covariance not symmetric, a weight
-        negative, or a row so far out that the logarithm of its density is no float.
+        negative, the weights percentages, or a row so far out that the logarithm of its density is no float.
     numpy.linalg.LinAlgError
         If a covariance is not positive definite; the message names the component.
 
@@ -90,7 +89,7 @@ def mixture_loglik(X: Any, weights: Any, means: Any, covariances: Any) -> float:
     >>> round(mixture_loglik(X, weights, means, covariances), 4)
     -4.3893
     """
-    return _expectation.loglik(*_rows_and_components(X, weights, means, covariances))
+    return _expectation.loglik(*rows_and_components(X, weights, means, covariances))
 
 
 @quiet
@@ -126,7 +125,7 @@ def responsibilities(X: Any, weights: Any, means: Any, covariances: Any) -> Arra
            [0.5   , 0.5   ],
            [0.    , 1.    ]])
     """
-    return _expectation.responsibilities(*_rows_and_components(X, weights, means, covariances))
+    return _expectation.responsibilities(*rows_and_components(X, weights, means, covariances))
 
 
 def mixture_gradient(
@@ -230,218 +229,6 @@ def em_step(X: Any, weights: Any, means: Any, covariances: Any) -> tuple[Array, 
     return MixtureStatistics.from_data(X, weights, means, covariances).em_step()
 
 
-@dataclass(frozen=True, eq=False)
-class MixtureStatistics(Value):
-    """What one E step at some parameters knows of the rows of a data set: a small value, and it adds.
-
-    Statistics of two sets of rows, taken at the same parameters, add to those of the union.  So data larger than
-    memory, or spread over machines, are read chunk by chunk, and the log-likelihood, its gradient and the
-    parameters after one EM step follow from the sum alone.  Their arrays cannot be written to.
-
-    Parameters
-    ----------
-    components : Components
-        The parameters at which the responsibilities were taken, also given as ``weights``, ``means`` and
-        ``covariances``.
-    n : int
-        Number of rows.
-    loglik : float
-        Log-likelihood of the rows at these parameters.
-    moments : Moments
-        Number, mean and covariance of the rows for each component, weighted by its responsibilities.  The
-        means are counted from the components' and the covariances from the means, so that data far from the
-        origin lose no digits.
-
-    Examples
-    --------
-    >>> X = np.arange(8.0).reshape(4, 2)
-    >>> theta = [0.5, 0.5], [[1.0, 2.0], [5.0, 6.0]], [np.eye(2), np.eye(2)]
-    >>> total = sum(MixtureStatistics.from_data(chunk, *theta) for chunk in (X[:1], X[1:]))
-    >>> weights, means, covariances, loglik = total.em_step()
-    >>> total.n, weights.round(6)
-    (4, array([0.5, 0.5]))
-    """
-
-    components: Components
-    n: int
-    loglik: float
-    moments: Moments
-
-    #: An array added to statistics is an error, not an array of statistics.
-    __array_ufunc__ = None
-
-    def __post_init__(self) -> None:
-        for part in (self.components, self.moments):
-            for name in part.__dataclass_fields__:
-                sealed(getattr(part, name))
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self.__post_init__()
-
-    @classmethod
-    @quiet
-    def from_data(cls, X: Any, weights: Any, means: Any, covariances: Any) -> MixtureStatistics:
-        """Statistics of the rows of ``X`` at given parameters: one E step.
-
-        Parameters
-        ----------
-        X, weights, means, covariances
-            As in :func:`mixture_loglik`.
-
-        Returns
-        -------
-        MixtureStatistics
-
-        Raises
-        ------
-        TypeError, ValueError, numpy.linalg.LinAlgError
-            As :func:`mixture_loglik`.
-
-        Notes
-        -----
-        O(n K d^2) time, and less than 10 MB of memory beside a few arrays of the size of the covariances.  Rows are
-        read a block at a time, so ``X`` may be a memory-mapped file; they are read twice where a component
-        is about to collapse or to jump.
-        """
-        X, mixture = _rows_and_components(X, weights, means, covariances)
-        loglik, moments = _expectation.loglik_and_moments(X, mixture)
-        if not is_finite(moments.covariances):
-            raise ValueError("X is too large: the covariances of its rows overflow; change its units")
-        return cls(mixture.copy(), X.shape[0], loglik, moments)
-
-    @property
-    def weights(self) -> Array:
-        """The weights (K,) at which the responsibilities were taken."""
-        return self.components.weights
-
-    @property
-    def means(self) -> Array:
-        """The means (K, d) at which the responsibilities were taken."""
-        return self.components.means
-
-    @property
-    def covariances(self) -> Array:
-        """The covariances (K, d, d) at which the responsibilities were taken."""
-        return self.components.covariances
-
-    @quiet
-    def __add__(self, other: MixtureStatistics) -> MixtureStatistics:
-        """Statistics of both sets of rows together: O(K d^2) time.
-
-        Raises
-        ------
-        ValueError
-            If they were taken at different parameters, or of rows so far apart that a covariance overflows.
-        """
-        if not isinstance(other, MixtureStatistics):
-            return NotImplemented
-        for name in ("weights", "means", "covariances"):
-            mine, theirs = getattr(self, name), getattr(other, name)
-            if mine.shape != theirs.shape:
-                raise ValueError(
-                    f"statistics of a mixture with {name} of shape {mine.shape} and of one of shape "
-                    f"{theirs.shape} do not add"
-                )
-            if not np.array_equal(mine, theirs):
-                raise ValueError(f"statistics taken at different {name} do not add")
-        moments = self.moments + other.moments
-        if not is_finite(moments.covariances):
-            raise ValueError("statistics of rows so far apart do not add: their covariances overflow")
-        loglik = _expectation.as_loglik(self.loglik + other.loglik)
-        return replace(self, n=self.n + other.n, loglik=loglik, moments=moments)
-
-    def __radd__(self, other: Any) -> MixtureStatistics:
-        """Nothing, 0, added to statistics changes nothing: so ``sum`` adds them."""
-        return self if isinstance(other, int) and other == 0 else NotImplemented
-
-    @quiet
-    def loglik_gradient(self, *, convention: str = "entrywise") -> tuple[Array, Array, Array]:
-        """Gradient of the log-likelihood in weights, means and covariances: :func:`mixture_gradient`, in O(K d^3).
-
-        Raises
-        ------
-        ValueError
-            If a weight is zero or nearly, ``convention`` unknown, or a derivative no float.
-        """
-        one_of("convention", convention, CONVENTIONS)
-        k = int(np.argmin(self.weights))
-        least = self.weights[k]
-        if not least > 0:
-            raise ValueError(f"weights must be positive to be differentiated in, but weights[{k}] = {least}")
-        if least < _expectation.LEAST_SHARE / EPS * self.weights.max():
-            raise ValueError(
-                f"weights[{k}] = {least} is so small beside the others that its slope has no digits"
-            )
-        N, shifts, roots = self.moments.counts, self.moments.shifts[:, :, None], self.components.roots
-        turned = roots.transpose(0, 2, 1)
-        in_weights = N / self.weights
-        shifts = roots @ shifts
-        in_means = N[:, None] * (turned @ shifts)[:, :, 0]
-        Z = roots @ self.moments.covariances @ turned
-        Z += shifts * shifts.transpose(0, 2, 1)
-        Z -= np.eye(Z.shape[1])
-        quarters = N[:, None, None] / 4 * (turned @ Z @ roots)
-        tables = quarters + quarters.transpose(0, 2, 1)
-        # Twice, as the free table has them off the diagonal.
-        slopes = {"weights": in_weights, "means": in_means, "covariances": 2 * tables}
-        for name, slope in slopes.items():
-            if not is_finite(slope):
-                k = int(np.argmin(np.isfinite(slope.reshape(N.size, -1)).all(axis=1)))
-                small = "weights" if name == "weights" else "covariances"
-                raise ValueError(f"{small}[{k}] is so small that the gradient in {name}[{k}] is no float")
-        tables = convert_gradient(tables.transpose(1, 2, 0), "entrywise", convention).transpose(2, 0, 1)
-        return in_weights, in_means, tables
-
-    @quiet
-    def em_step(self) -> tuple[Array, Array, Array, float]:
-        """Parameters after one EM step, and the log-likelihood of those before: :func:`mvnlib.em_step`, in O(K d^2).
-
-        Returns
-        -------
-        weights, means, covariances : ndarray
-        loglik : float
-
-        Raises
-        ------
-        ValueError
-            If a new variance is so small that as a float it lacks digits.
-        """
-        seen = self.moments.counts > 0
-        means = np.where(seen[:, None], self.means + self.moments.shifts + self.moments.rests, self.means)
-        covariances = np.where(seen[:, None, None], self.moments.covariances, self.covariances)
-        before, after = (np.diagonal(of, axis1=1, axis2=2) for of in (self.covariances, covariances))
-        # A component that has collapsed may be as small as it likes: its size is rounding.
-        if np.count_nonzero((after < TINY) & (after > EPS**2 * before)):
-            raise ValueError("X varies so little that a covariance underflows; change its units")
-        return self.moments.counts / self.n, means, covariances, self.loglik
-
-
-@dataclass(frozen=True, eq=False)
-class Mixture(Value):
-    """A fitted mixture.
-
-    Attributes
-    ----------
-    weights : ndarray, shape (K,)
-    means : ndarray, shape (K, d)
-    covariances : ndarray, shape (K, d, d)
-    loglik : float
-        Log-likelihood of these parameters.
-    history : tuple of float
-        The log-likelihood before every step and at the end.
-    converged : bool
-        Whether the last gain was below the tolerance.
-    """
-
-    weights: Array
-    means: Array
-    covariances: Array
-    loglik: float
-    history: tuple[float, ...]
-    converged: bool
-
-
 @quiet_around_functions
 def fit_mixture(
     X: Any,
@@ -449,11 +236,17 @@ def fit_mixture(
     *,
     rng: np.random.Generator | None = None,
     start: tuple[Any, Any, Any] | None = None,
+    n_init: int = 1,
+    prior: float | tuple[float, Any] | None = None,
     tol: float = 1e-8,
     max_iter: int = 1000,
     callback: Callable[[int, tuple[Array, Array, Array], float], Any] | None = None,
 ) -> Mixture:
-    """Fit a mixture of normal distributions by EM, from a start drawn from the data or from one of your own.
+    r"""Fit a mixture of normal distributions by EM, from starts drawn from the data or from one of your own.
+
+    Without a ``prior`` what is maximised is the log-likelihood; with one, counted as m rows of covariance V,
+
+    .. math:: L - \frac m2 \sum_{k=1}^K \left( \log|\Sigma_k| + \operatorname{tr}(\Sigma_k^{-1} V) - \log|V| - d \right)
 
     Parameters
     ----------
@@ -461,41 +254,62 @@ def fit_mixture(
     n_components : int
         K, the number of components; at most n.
     rng : numpy.random.Generator, optional
-        Draws the start: K rows far from each other (as in k-means++), with the covariance of all the data.
-        Needed where none is given.
+        Draws the starts: K rows far from each other (as in k-means++), with the covariance of all the data.
+        Needed where no start is given.
     start : (weights, means, covariances), optional
         Parameters to start from, as :func:`mixture_loglik` takes them; the weights are divided by their sum.
+    n_init : int
+        The number of starts to draw.  The fit with the highest objective is kept, those that collapse are counted.
+    prior : float or (float, float or array_like), optional
+        Keeps covariances from collapsing; there is none unless you ask for it.  A number m > 0: every component
+        counts as having seen, beside its own rows, m rows more about its mean, with a covariance V of K^(-2/d)
+        times that of ``X``.  A pair (m, V): V is a positive definite matrix (d, d), or the share of the covariance
+        of ``X`` that it is to be.  The weights and the means have no prior.
     tol : float
-        The fit has converged when a step gains less than ``tol`` a row in log-likelihood.
+        The fit has converged when a step gains less than ``tol`` a row in the objective.
     max_iter : int
-        The largest number of steps.
+        The largest number of steps from a start.
     callback : callable, optional
-        Called as ``callback(iteration, (weights, means, covariances), loglik)`` before every step; a true
-        answer stops.
+        Called as ``callback(iteration, (weights, means, covariances), objective)`` before every step of every
+        start; a true answer stops, and the best so far is the result.
 
     Returns
     -------
     Mixture
-        A local maximum, as a rule; the global one does not exist, for the likelihood is unbounded.
+        A local maximum, as a rule; see ``maximum``.  Without a prior the global one does not exist, for the
+        likelihood is unbounded: the best of many starts may have a component that rests on a few rows.
 
     Raises
     ------
     TypeError, ValueError
         If an argument is not what it should be, or there are fewer rows than components.
     numpy.linalg.LinAlgError
-        If a component collapses on rows that do not span the space, up to rounding, or the data themselves do
-        not.  Another start, or fewer components, is the remedy.
+        If from every start a component collapses on rows that do not span the space, up to rounding; or the data
+        themselves do not, and the prior is not a matrix.  More starts, fewer components, or a prior are the remedy.
+
+    Warns
+    -----
+    UserWarning
+        If the fit has converged with identical components, or at a saddle.
 
     Notes
     -----
-    O(n K d^2) time a step.  To draw a start takes two numbers a row of memory, a step no more than :func:`em_step`;
-    a memory-mapped ``X`` is read where it lies.  For rows that are not one array, start from :func:`fit_mixture` of
-    some of them and step with :class:`MixtureStatistics`.  On fits of more than two seconds a progress bar appears
-    in a terminal and in a notebook, where ``tqdm`` is installed.
+    O(n K d^2) time a step, and 4 to 13 steps more after convergence to see whether it is a maximum.  To draw a start
+    takes two numbers a row of memory, a step no more than :func:`em_step`; a memory-mapped ``X`` is read where it
+    lies.  For rows that are not one array, start from :func:`fit_mixture` of some of them and step with
+    :class:`MixtureStatistics`.  On fits of more than two seconds a progress bar appears in a terminal and in a
+    notebook, where ``tqdm`` is installed.
+
+    The M step with a prior is (N_k C_k + m V) / (N_k + m), with C_k the covariance that it would be without.  It
+    maximises the objective exactly, so no step loses.  The prior is inverse Wishart with m - d - 1 degrees of freedom
+    and scale m V; the default V is that of Fraley and Raftery, who take m = 2 d + 3.  The ``reg_covar`` of
+    scikit-learn, which adds a constant to the diagonal of C_k after the step, is not offered: it maximises neither
+    the likelihood nor any density of the parameters, so its steps may lose.
 
     References
     ----------
-    Dempster, Laird and Rubin (1977); Arthur and Vassilvitskii (2007) for the start.
+    Dempster, Laird and Rubin (1977); Arthur and Vassilvitskii (2007) for the start; Fraley and Raftery (2007) for
+    the prior.
 
     Examples
     --------
@@ -507,96 +321,66 @@ def fit_mixture(
     >>> again = fit_mixture(X, 2, start=(mixture.weights, mixture.means, mixture.covariances))
     >>> len(again.history)
     2
+
+    A component would collapse on two rows that are the same; with a prior, here of one row of covariance I, it
+    does not:
+
+    >>> X = np.concatenate([square, [[30, 30], [30, 30]]])
+    >>> fit_mixture(X, 2, rng=np.random.default_rng(0), n_init=3, prior=(1, np.eye(2)))
+    Mixture of 2 normal components in 2 dimensions
+      component  weight  mean      standard deviations
+      0          0.333   [30, 30]  [0.5774, 0.5774]
+      1          0.667   [1, 1]    [1, 1]
+      log-likelihood -16.64912, converged after 5 steps
+      best of 3 starts: 3 ended here, 0 collapsed
     """
     X = as_rows("X", X)
     K = as_dimension("n_components", n_components)
     n, d = X.shape
-    if start is None:
-        generator = as_generator("rng", rng)
-    else:
-        parameters = _started(start, K, d)
-    as_positive("tol", tol)
+    n_init = as_dimension("n_init", n_init)
+    own = None if start is None else as_start(start, K, d)
+    generator = as_generator("rng", rng) if start is None else np.random.default_rng()
+    if own is not None and n_init > 1:
+        raise ValueError(f"n_init must be 1 with a start of your own, but it is {n_init}; rng draws starts")
+    tol = as_positive("tol", tol)
     max_iter = as_dimension("max_iter", max_iter)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be a function or None, not {callback!r}")
     if n < K:
         raise ValueError(f"X has {n} rows, too few for {K} components")
-    everything = NormalStatistics.from_data(X)
-    covariance, units, L = as_scaled("the covariance of X", everything.scatter / n)
+    covariance, root, regular = of_all_rows(X, K, prior)
     first, highest, lowest = (as_float(row) for row in (X[0], X.max(axis=0), X.min(axis=0)))
     noise = 8 * EPS * np.maximum(highest - first, first - lowest)
-    if start is None:
-        means = _spread_rows(X, inverse_of_lower(L) / units, K, generator)
-        parameters = (np.full(K, 1 / K), means, np.repeat(covariance[None], K, axis=0))
-    history: list[float] = []
-    converged = False
+    ascents: list[Ascent] = []
+    collapses: list[Collapse] = []
     with progress() as show:
-        for iteration in range(max_iter):
-            *following, value = em_step(X, *parameters)
-            history.append(value)
-            show(value)
-            if callback is not None and callback(
-                iteration, (parameters[0].copy(), parameters[1].copy(), parameters[2].copy()), value
-            ):
+        rules = Rules(regular, tol, max_iter, noise, callback, show)
+        for _ in range(n_init):
+            begin = own if own is not None else drawn_start(X, covariance, root, K, generator)
+            try:
+                ascents.append(ascend(X, begin, rules))
+            except Collapse as collapse:
+                collapses.append(collapse)
+            if ascents and ascents[-1].stopped:
                 break
-            if len(history) > 1 and history[-1] - history[-2] < tol * n:
-                converged = True
-                break
-            parameters = (following[0], following[1], following[2])
-            for k in _singular(parameters[2], noise):
-                raise np.linalg.LinAlgError(
-                    f"after {iteration + 1} EM steps component {k} of {K} has collapsed on rows that do not "
-                    f"span the space, about {parameters[1][k]}: the likelihood is unbounded there"
-                )
-        else:
-            history.append(mixture_loglik(X, *parameters))
-    return Mixture(*parameters, loglik=history[-1], history=tuple(history), converged=converged)
-
-
-def _rows_and_components(
-    X: Any, weights: Any, means: Any, covariances: Any
-) -> tuple[NDArray[Any], Components]:
-    """The rows of X in their own type, not yet known to be finite, and the components."""
-    mixture = checked(weights, means, covariances)
-    return as_rows("X", X, mixture.means.shape[1]), mixture
-
-
-def _singular(covariances: Array, noise: Array) -> NDArray[np.intp]:
-    """Which covariances, of rows rounded at ``noise``, are singular as far as rounding can tell."""
-    deviations = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
-    units = np.where(deviations > 0, deviations, 1.0)
-    lowest = np.linalg.eigvalsh(covariances / units[:, :, None] / units[:, None, :])[:, 0]
-    return np.flatnonzero((deviations <= noise).any(axis=1) | (lowest <= 8 * noise.size * EPS))
-
-
-def _started(start: Any, K: int, d: int) -> tuple[Array, Array, Array]:
-    """The parameters of a start of the caller's own, as a distribution and as arrays of ours."""
-    if not isinstance(start, tuple | list) or len(start) != 3:
-        raise TypeError("start must be a tuple (weights, means, covariances)")
-    given = checked(*start).copy()
-    if given.means.shape != (K, d):
-        raise ValueError(
-            f"start must have means of shape ({K}, {d}), for n_components = {K} and rows of length {d}, "
-            f"but theirs is {given.means.shape}"
+    if not ascents:
+        raise all_collapsed(collapses, regular)
+    best = max(ascents, key=lambda ascent: ascent.history[-1])
+    fit = Mixture(
+        *best.parameters,
+        loglik=best.loglik,
+        history=best.history,
+        converged=best.converged,
+        maximum=is_maximum(X, best.parameters, regular) if best.converged else None,
+        identical=identical_components(best.parameters, tol),
+        starts=tuple(ascent.history[-1] for ascent in ascents),
+        collapsed=len(collapses),
+    )
+    if fit.converged and fit.concerns():
+        warnings.warn(
+            f"the fit has stopped, but {'; '.join(fit.concerns())}; try another start (n_init draws several), "
+            "fewer components, or a smaller tol",
+            UserWarning,
+            stacklevel=3,
         )
-    shares = given.weights / given.weights.max()  # whose sum does not overflow
-    return shares / shares.sum(), given.means, given.covariances
-
-
-def _spread_rows(X: NDArray[Any], root: Array, K: int, rng: np.random.Generator) -> Array:
-    """K rows of X, each drawn with probability proportional to its squared Mahalanobis distance from those
-    before."""
-    n, d = X.shape
-    step = _expectation.block_rows(n, d)
-    chosen = [int(rng.integers(n))]
-    nearest = np.full(n, np.inf)
-    while len(chosen) < K:
-        for begin in range(0, n, step):
-            rows = slice(begin, begin + step)
-            y = root @ (as_float(X[rows]) - as_float(X[chosen[-1]])).T
-            np.minimum(nearest[rows], np.einsum("ij,ij->j", y, y), out=nearest[rows])
-        upto = nearest.cumsum()
-        if not upto[-1] > 0:
-            raise ValueError(f"X has only {len(chosen)} different rows, too few for {K} components")
-        chosen.append(int(np.searchsorted(upto, rng.random() * upto[-1], side="right")))
-    return as_float(X[chosen])
+    return fit

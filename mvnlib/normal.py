@@ -324,18 +324,26 @@ def fit_normal(X: Any) -> tuple[Array, Array]:
     d = len(scatter)
     if not n > 0:
         raise np.linalg.LinAlgError("X has no rows: there is no estimate")
-    # Rank is a question about directions, not units: it is asked of the correlation matrix.
-    spread = np.sqrt(scatter.diagonal())
-    lowest = np.linalg.eigvalsh(rescaled(scatter, 1 / spread))[0] if spread.all() else 0.0
-    if not lowest > _ROUNDING * d * EPS:
-        raise np.linalg.LinAlgError(
-            f"the {n:.15g} rows of X do not span its {d} dimensions about their mean (smallest eigenvalue of "
-            f"their correlation matrix {lowest:.3g}): the likelihood is unbounded"
-        )
+    if not _least_correlation(scatter) > _ROUNDING * d * EPS:
+        raise np.linalg.LinAlgError(f"{not_spanning(n, scatter)}: the likelihood is unbounded")
     Sigma = scatter / n
     if not np.isfinite(Sigma.diagonal()).all():
         raise ValueError(f"X has a scatter matrix that overflows when it is divided by its weight {n}")
     return statistics.mean.copy(), Sigma
+
+
+def _least_correlation(scatter: Array) -> float:
+    """The smallest eigenvalue of the correlation matrix: rank is a question about directions, not units."""
+    spread = np.sqrt(scatter.diagonal())
+    return float(np.linalg.eigvalsh(rescaled(scatter, 1 / spread))[0]) if spread.all() else 0.0
+
+
+def not_spanning(n: float, scatter: Array) -> str:
+    """What is wrong with n rows of which this scatter matrix is singular."""
+    return (
+        f"the {n:.15g} rows of X do not span its {len(scatter)} dimensions about their mean (smallest eigenvalue "
+        f"of their correlation matrix {_least_correlation(scatter):.3g})"
+    )
 
 
 def _log_constant(L: Array, units: Units) -> float:

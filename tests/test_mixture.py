@@ -44,8 +44,8 @@ from mvnlib import (
     responsibilities,
     spaces,
 )
+from mvnlib._ascent import singular
 from mvnlib.identities import TABLE
-from mvnlib.mixture import _singular
 
 sizes, components, seeds = st.integers(1, 4), st.integers(1, 4), st.integers(0, 2**32 - 1)
 Parameters = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -514,7 +514,7 @@ def test_a_covariance_is_singular_from_eight_d_eps_on_in_any_units(d: int) -> No
         flat[0, 1] = flat[1, 0] = 1 - part * 8 * d * np.finfo(float).eps
         units = 10.0 ** np.arange(d)
         both = np.stack([np.eye(d), flat]) * units[:, None] * units
-        assert _singular(both, np.zeros(d)).tolist() == found
+        assert singular(both, np.zeros(d)).tolist() == found
 
 
 def test_a_row_is_not_drawn_twice_for_the_start_whatever_the_generator_gives() -> None:
