@@ -24,9 +24,9 @@ from mvnlib import (
     mixture_loglik,
     responsibilities,
 )
-from mvnlib._front import style
 from mvnlib.identities import TABLE, Differentiable, Differential
 from mvnlib.spaces import positive_definite
+from mvnlib.widgets.front import style
 
 S2 = np.array([[2.0, 0.6], [0.6, 1.0]])
 S3 = np.array([[2.0, 0.6, 0.2], [0.6, 1.0, -0.3], [0.2, -0.3, 1.5]])

@@ -25,9 +25,9 @@ from mvnlib import (
     mixture_loglik,
     responsibilities,
 )
-from mvnlib._front import module, style
 from mvnlib.identities import TABLE, Differentiable, Differential
 from mvnlib.spaces import positive_definite
+from mvnlib.widgets.front import module, style
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 KEYS = [key for key, entry in TABLE.items() if isinstance(entry, Differentiable)]
@@ -169,8 +169,9 @@ def test_helpers_agree_with_numpy(page):
         """async ([source, S, A, N]) => {
             const m = await import(URL.createObjectURL(new Blob([source], { type: 'text/javascript' })));
             return { eigenvalues: m.eigenvalues(S), cholesky: m.cholesky(S), indefinite: m.cholesky(A),
-                radius: m.spectralRadius(A), nilpotent: m.spectralRadius(N),
-                tables: ['entrywise', 'frobenius', 'free'].map((c) => m.convertGradient(A, c)),
+                radius: m.explorers.neumann.spectralRadius(A),
+                nilpotent: m.explorers.neumann.spectralRadius(N),
+                tables: ['entrywise', 'frobenius', 'free'].map((c) => m.explorers.derivative.convertGradient(A, c)),
                 edge: m.edge([[1, 0], [0, 1]], [[1, 3], [3, 1]]) };
         }""",
         [module(), S3.tolist(), general.tolist(), nilpotent.tolist()],
