@@ -147,11 +147,10 @@ class Explorer(Live):
     def _figure(self) -> str:
         return _still({name: getattr(self, name) for name in (*self._page_state, "result", "curve")})
 
-    def _words(self) -> str:
-        where = f"{self.title} at {letter(self.wrt)} = {_written(self.point)}, {self.convention} convention"
-        return f"Explorer of {where}: {self._found()}."
+    def _subject_in_words(self) -> str:
+        return f"{self.title} at {letter(self.wrt)} = {_written(self.point)}, {self.convention} convention"
 
-    def _found(self) -> str:
+    def _result_in_words(self) -> str:
         error, (scheme, _) = self.result["error"], _SCHEMES[self.scheme]
         if self._subject.formula is None:
             return f"the {scheme} difference, with no formula to compare"

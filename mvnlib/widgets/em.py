@@ -121,11 +121,11 @@ class MixtureExplorer(Live):
     def _figure(self) -> str:
         return _still({name: getattr(self, name) for name in (*self._page_state, "iteration", "result")})
 
-    def _words(self) -> str:
-        return (
-            f"Explorer of EM for {len(self.weights)} components and {len(self.X)} points: after {self.iteration} steps "
-            f"the log-likelihood is {self.result['value']:.6g}."
-        )
+    def _subject_in_words(self) -> str:
+        return f"EM for {len(self.weights)} components and {len(self.X)} points, after {self.iteration} steps"
+
+    def _result_in_words(self) -> str:
+        return f"the log-likelihood is {self.result['value']:.6g}"
 
 
 def explore_em(
@@ -150,7 +150,8 @@ def explore_em(
     Returns
     -------
     MixtureExplorer
-        A Jupyter widget, whose traits may be read, assigned and observed.
+        A Jupyter widget, whose traits may be read, assigned and observed. Outside of Jupyter its ``save`` writes
+        a page for the browser.
 
     Raises
     ------

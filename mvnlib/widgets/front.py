@@ -75,14 +75,16 @@ def style() -> str:
 
 
 def page(title: str, body: str) -> str:
-    """One page that needs no other file, no kernel and no network."""
-    script = classic_script().replace("</", "<\\/")
+    """One page that needs no other file, no kernel and no network; it has a script where the body has a state."""
+    script = ""
+    if '<script type="application/json">' in body:
+        script = "<script>\n" + classic_script().replace("</", "<\\/") + "</script>\n"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>\n{style()}{_PAGE_STYLE}</style>\n"
         f"<script>{_PAGE_THEME}</script>\n</head>\n"
-        f"<body>\n<main>\n<h1>{escape(title)}</h1>\n{body}\n</main>\n<script>\n{script}</script>\n</body>\n</html>\n"
+        f"<body>\n<main>\n<h1>{escape(title)}</h1>\n{body}\n</main>\n{script}</body>\n</html>\n"
     )
 
 

@@ -58,9 +58,8 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return (
-            f"{self._words()}\n"
-            "In Jupyter it is live as the last line of a cell; its numbers are in .result.\n"
-            'Elsewhere, .save("page.html") writes a page to open in a browser.'
+            f"Explorer of {self._subject_in_words()}:\n{self._result_in_words()}.\n"
+            'It is live as the last line of a cell in Jupyter; .save("page.html") writes a page for a browser.'
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -93,7 +92,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
 
         Notes
         -----
-        Cost: that of printing the JavaScript, up to a second; the page has about 60 kB.
+        Cost: that of printing the JavaScript, up to a second; the page has about 90 kB and the data.
         """
         target = _page_path(path)
         target.write_text(page(self.label, self.static_html()), encoding="utf-8")
@@ -140,8 +139,12 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         else:
             self._settle(outcome | {"problem": ""})
 
-    def _words(self) -> str:
-        """What is explored, and what was found at the present point, in a sentence."""
+    def _subject_in_words(self) -> str:
+        """What is explored, and where it stands."""
+        raise NotImplementedError
+
+    def _result_in_words(self) -> str:
+        """What was found there."""
         raise NotImplementedError
 
     def _functions(self) -> str | None:
@@ -158,7 +161,8 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         body = self._figure()
         if functions is None:
             body += (
-                "<p>The numbers of this explorer come from Python: it is live in Jupyter, and still here.</p>"
+                "<p>The numbers of this explorer come from Python: it is live in Jupyter. Here it is still, and "
+                "shows the numbers at one point.</p>"
             )
         else:
             state = {name: getattr(self, name) for name in self._page_state} | {"functions": functions}

@@ -97,11 +97,11 @@ class NeumannExplorer(Live):
     def _figure(self) -> str:
         return _still({name: getattr(self, name) for name in ("label", "t", "result")})
 
-    def _words(self) -> str:
-        return (
-            f"Explorer of the Neumann series for the inverse of S + t E at t = {self.t:.4g}: "
-            f"{_verdict(self.result['radius'])}."
-        )
+    def _subject_in_words(self) -> str:
+        return f"the Neumann series for the inverse of S + t E at t = {self.t:.4g}"
+
+    def _result_in_words(self) -> str:
+        return _verdict(self.result["radius"])
 
 
 @quiet
@@ -125,6 +125,8 @@ def explore_neumann(S: Any, E: Any, *, t: float = 1.0) -> NeumannExplorer:
     Returns
     -------
     NeumannExplorer
+        A Jupyter widget, whose traits may be read, assigned and observed. Outside of Jupyter its ``save`` writes
+        a page for the browser.
 
     Raises
     ------

@@ -144,10 +144,12 @@ class SegmentExplorer(Live):
     def _figure(self) -> str:
         return _still({name: getattr(self, name) for name in (*self._page_state, "result", "curve")})
 
-    def _words(self) -> str:
+    def _subject_in_words(self) -> str:
+        return f"the negative log-likelihood J from {' to '.join(self.ends)}"
+
+    def _result_in_words(self) -> str:
         one_point = _is_one_point(self.presets, self.ends)
-        verdict = _verdict(self.parameters, one_point, self.curve["J"], self.result)
-        return f"Explorer of the negative log-likelihood J from {' to '.join(self.ends)}. {verdict}."
+        return _verdict(self.parameters, one_point, self.curve["J"], self.result)
 
 
 def explore_segment(
@@ -182,7 +184,8 @@ def explore_segment(
     Returns
     -------
     SegmentExplorer
-        A Jupyter widget, whose traits may be read, assigned and observed.
+        A Jupyter widget, whose traits may be read, assigned and observed. Outside of Jupyter its ``save`` writes
+        a page for the browser.
 
     Raises
     ------
