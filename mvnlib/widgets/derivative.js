@@ -291,7 +291,7 @@ function stepSlider(stage) {
   return slider(stage, "step", {
     caption: "Step ",
     label: "Step h, logarithmic",
-    range: [-20, 0],
+    range: stage.constants.axes[0],
     step: 0.1,
     there: log10,
     back: (v) => 10 ** v,
@@ -346,23 +346,23 @@ function inWords(stage, scalar) {
 
 // ---- Error against step ---------------------------------------------------------------------------------
 
-function errorChart({ get, on, plot, constants: { curves, schemes } }) {
+function errorChart({ get, on, plot, constants: { curves, schemes, axes } }) {
   const label = "Relative error against step, logarithmic, for the forward and central difference " +
     "and the complex step";
   const chart = plot({
-    x: [-20, 0],
-    y: [-17, 1],
+    x: axes[0],
+    y: axes[1],
     xlabel: "step h",
     ylabel: "relative error",
-    xticks: stride([-20, 0], 4),
-    yticks: stride([-17, 1], 3),
+    xticks: stride(axes[0], 4),
+    yticks: stride(axes[1], 3),
     xtext: power,
     ytext: power,
     label,
   });
   const lines = curves.map((name) => mark("path", { class: `mvn-curve mvn-${name}` }));
   const names = curves.map((name) => mark("text", { class: `mvn-halo mvn-name-${name}` }, schemes[name][0]));
-  const guide = mark("line", { class: "mvn-guide", y1: chart.Y(1), y2: chart.Y(-17) });
+  const guide = mark("line", { class: "mvn-guide", y1: chart.box.top, y2: chart.box.bottom });
   const marker = mark("circle", { class: "mvn-marker", r: 5 });
   chart.svg.append(...lines, ...names, guide, marker);
   on(["curve"], () => {
@@ -387,9 +387,9 @@ function errorChart({ get, on, plot, constants: { curves, schemes } }) {
 function placeName(node, scheme, chart, u, v, taken) {
   const low = v.reduce((best, y, k) => (y < v[best] || !Number.isFinite(v[best]) ? k : best), 0);
   const isFlat = scheme === "complex"; // for small steps: its name stands above the left end
-  const x = isFlat ? chart.X(-19.6) : chart.X(u[low]) - 5;
+  const x = isFlat ? chart.box.left + 5.6 : chart.X(u[low]) - 5;
   let y = isFlat ? chart.Y(Math.max(...v.slice(0, 12))) - 8 : chart.Y(v[low]) + 13;
-  y = Math.min(y, chart.Y(-17) - 4);
+  y = Math.min(y, chart.box.bottom - 4);
   const width = 8 * node.textContent.length, left = isFlat ? x : x - width;
   while (taken.some(([a, b, other]) => a < left + width && left < b && Math.abs(other - y) < 13)) y -= 13;
   taken.push([left, left + width, y]);

@@ -28,6 +28,8 @@ _SCHEMES = {
 }
 #: The schemes whose error is drawn against the step.
 _CURVES = ("forward", "central", "complex")
+#: The powers of ten of the step and of the error between which they are drawn.
+_AXES = ((-20, 0), (-17, 1))
 
 
 class Explorer(Live):
@@ -81,7 +83,7 @@ class Explorer(Live):
             kind="derivative",
             name=subject.key,
             label=f"Explorer: derivative of {subject.title} in {letter(subject.wrt)}, two ways",
-            constants={"steps": STEPS, "schemes": _SCHEMES, "curves": _CURVES},
+            constants={"steps": STEPS, "schemes": _SCHEMES, "curves": _CURVES, "axes": _AXES},
             title=subject.title,
             wrt=subject.wrt,
             candidate=subject.claims,
@@ -271,7 +273,7 @@ def _still(state: Mapping[str, Any]) -> str:
 
 def _error_curve(state: Mapping[str, Any]) -> str:
     curve, result = state["curve"], state["result"]
-    frame = Frame((-20, 0), (-17, 1))
+    frame = Frame(*_AXES)
     body = frame.axes("step h", "relative error", 4, 3, power)
     steps = [math.log10(h) for h in curve["steps"]]
     best: list[str] = []
@@ -286,7 +288,7 @@ def _error_curve(state: Mapping[str, Any]) -> str:
         best.append(f"{name} {10 ** errors[low]:.0e} at step {curve['steps'][low]:.0e}")
         body += frame.line(list(zip(steps, errors, strict=True)), f"mvn-curve mvn-{scheme}")
         if scheme == "complex":  # flat for small steps: its name stands above the left end
-            x, y = frame.x(-19.6), frame.y(max(errors[k] for k in known[:12])) - 8
+            x, y = frame.x(_AXES[0][0] + 0.4), frame.y(max(errors[k] for k in known[:12])) - 8
             body += _name_of_curve(frame, scheme, x, y, "start", taken)
         else:  # below the lowest point, to the left of it
             x, y = frame.x(steps[low]) - 5, frame.y(errors[low]) + 13
@@ -304,7 +306,7 @@ def _name_of_curve(
 ) -> str:
     """The name of a curve at a place, or above it where another name has ``taken`` it."""
     name = _SCHEMES[scheme][0]
-    y, width = min(y, frame.y(-17) - 4), 8 * len(name)
+    y, width = min(y, frame.y(_AXES[1][0]) - 4), 8 * len(name)
     left = x if anchor == "start" else x - width
     while any(a < left + width and left < b and abs(other - y) < 13 for a, b, other in taken):
         y -= 13

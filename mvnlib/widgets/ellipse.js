@@ -14,12 +14,12 @@ export function hasEllipse({ get }) {
 /** Handles on the semi-axes change the matrix and cannot leave the cone; a vector is a handle itself. */
 export function ellipse(stage) {
   const { get, on, written } = stage, wrt = get("wrt"), matrix = Array.isArray(get("point")[0]);
-  const letter = written(wrt);
+  const letter = written(wrt), covariance = matrix ? letter : written("Sigma");
   const svg = mark("svg", {
     viewBox: "-100 -100 200 200",
     class: "mvn-ellipse",
     role: "group",
-    "aria-label": `Density with covariance ${matrix ? letter : "Σ"}`,
+    "aria-label": `Density with covariance ${covariance}`,
   });
   const where = (name) => (wrt === name ? get("point") : get("params")[name]);
   /** `unit` is the scale of the drawing, `axes` the semi-axes that the handles hold. */
@@ -33,8 +33,8 @@ export function ellipse(stage) {
   const drawDensity = density(picture);
   const drawHandles = matrix ? axisHandles(stage, picture, redraw) : pointHandle(stage, picture, redraw);
   on(["point", "params"], redraw);
-  const centre = matrix && wrt !== "Sigma" ? "0" : "μ";
-  const contours = `Density contours of N(${centre}, ${matrix ? letter : "Σ"}).`;
+  const centre = matrix && wrt !== "Sigma" ? "0" : written("mu");
+  const contours = `Density contours of N(${centre}, ${covariance}).`;
   const help = matrix
     ? "Drag a handle, or focus it: up and down change the length, left and right turn."
     : `Drag ${letter}, or focus it and use the arrow keys.`;

@@ -1,6 +1,6 @@
 // EM for a mixture of normals in the plane, a step at a time.
 
-import { brief, cholesky, minus, problemWith, sameShape, shape, short, total } from "./arrays.js";
+import { brief, cholesky, minus, problemWith, sameShape, shape, short, total, written } from "./arrays.js";
 import { button, figure, mark, padded, pointEntries, scatter, set, tag, ticks } from "./drawing.js";
 
 export const inputs = ["weights", "means", "covariances", "iteration"];
@@ -16,7 +16,9 @@ export const refusals = {
   },
   means: ({ constants, means, start }) => problemWith(constants, "mu", means, start.means, "general"),
   covariances({ constants, covariances, start: { covariances: like } }) {
-    if (!sameShape(like, covariances)) return `Σ must have the shape ${shape(like).join(" × ")}`;
+    if (!sameShape(like, covariances)) {
+      return `${written(constants, "Sigma")} must have the shape ${shape(like).join(" × ")}`;
+    }
     const problems = covariances.map((S, k) =>
       problemWith(constants, "Sigma", S, like[k], "positive definite")
     );

@@ -88,14 +88,14 @@ function gauge(words) {
   return { row, draw };
 }
 
-function errorChart({ get, on, plot, constants: { terms } }) {
+function errorChart({ get, on, plot, constants: { terms, axis } }) {
   const chart = plot({
     x: [0, terms],
-    y: [-16, 4],
+    y: axis,
     xlabel: "number of terms",
     ylabel: "relative error",
     xticks: stride([0, terms], 4),
-    yticks: stride([-16, 4], 4),
+    yticks: stride(axis, 4),
     ytext: power,
     label: "Relative error of the partial sum of the Neumann series against its number of terms, logarithmic",
   });

@@ -15,6 +15,8 @@ from mvnlib.widgets.live import LARGEST_IN_PAGE, Given, Live
 
 #: The most terms of the series that are summed.
 _TERMS = 20
+#: The powers of ten between which errors are drawn.
+_AXIS = (-16, 4)
 
 
 class NeumannExplorer(Live):
@@ -51,7 +53,7 @@ class NeumannExplorer(Live):
             kind="neumann",
             name="neumann",
             label="Explorer: partial sums of the Neumann series for the inverse of S + t E",
-            constants={"terms": _TERMS},
+            constants={"terms": _TERMS, "axis": _AXIS},
             start=start,
             **start,
             t=t,
@@ -162,7 +164,7 @@ def _still(state: Mapping[str, Any]) -> str:
     result = state["result"]
     errors, radius = [log10(e) for e in result["errors"]], result["radius"]
     verdict = _verdict(radius)
-    frame = Frame((0, _TERMS), (-16, 4))
+    frame = Frame((0, _TERMS), _AXIS)
     bound = [(k, k * log10(radius)) for k in range(len(errors))]
     body = frame.axes("number of terms", "relative error", 4, 4, str)
     body += frame.line(bound, "mvn-curve mvn-forward") + frame.line(

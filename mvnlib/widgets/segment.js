@@ -94,7 +94,7 @@ function verdictOn(stage) {
   const { get, constants } = stage, { excess, where } = get("result"), parameters = get("parameters");
   const [name] = constants.segments[parameters];
   if (isOnePoint(stage)) return "The two ends are one point: choose another, to have a segment";
-  if (excess > 1e-9 * largest(get("curve").J)) {
+  if (excess > constants.flat * largest(get("curve").J)) {
     return `J rises ${short(excess)} above its chord, at t = ${short(where)}: it is not convex in (${name})`;
   }
   if (parameters === "P mu, P") {

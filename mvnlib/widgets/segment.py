@@ -24,6 +24,8 @@ _IN_WORDS = {
     "P mu, P": ("Pμ, P", "the natural parameters"),
 }
 
+#: What J rises above its chord by rounding alone, relative to its largest value.
+_FLAT = 1e-9
 #: The number of places at which J is computed to be drawn.
 _CURVE = 101
 
@@ -69,7 +71,7 @@ class SegmentExplorer(Live):
             kind="segment",
             name="segment",
             label="Explorer: the negative log-likelihood along a segment of parameters, and its chord",
-            constants={"segments": _IN_WORDS, "curve": _CURVE},
+            constants={"segments": _IN_WORDS, "curve": _CURVE, "flat": _FLAT},
             X=X.tolist(),
             axes=list(axes),
             start={name: values[name] for name in self._inputs},
@@ -256,7 +258,7 @@ def _verdict(parameters: str, one_point: bool, J: Sequence[float], result: Mappi
     names, _ = _IN_WORDS[parameters]
     if one_point:
         return "The two ends are one point: there is no segment"
-    if result["excess"] > 1e-9 * max(map(abs, J)):
+    if result["excess"] > _FLAT * max(map(abs, J)):
         return f"J rises {result['excess']:.4g} above its chord, at t = {result['where']:.4g}: not convex in ({names})"
     return f"J stays below its chord on this segment, straight in ({names})"
 
