@@ -21,7 +21,7 @@ book: env  ## build the HTML book and say where to open it
 test: env  ## every check: style, types, unit tests, the book's build, the built pages in a browser
 	@$(PY) tools/browser.py
 	@status=0; \
-	for step in "ruff check ." "ruff format --check ." mypy; do \
+	for step in "ruff check ." "ruff format --check ." mypy "deno lint" "deno fmt --check"; do \
 	    echo "== $$step"; $(PY) -m $$step || status=1; \
 	done; \
 	echo "== pytest"; OPENBLAS_NUM_THREADS=1 $(PY) -m pytest -n auto --maxprocesses 4 --dist loadgroup || status=1; \

@@ -1,38 +1,21 @@
-"""Mount the explorers in the built pages: one classic script and one style sheet, where a page has a widget.
+"""Load the explorers in the built pages: one classic script and one style sheet, where a page has a widget.
 
-The front end is the ES module of the Jupyter widget. A module cannot be imported from ``file://``, so the
-build turns its exports into the properties of an object and puts the host around them: the page then needs no
-kernel, no widget manager and no network.
+Both come from ``mvnlib.widgets.front``; a page then needs no kernel, no widget manager and no network.
 """
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from mvnlib._front import module, style
+from mvnlib.widgets.front import classic_script, style
 
 SCRIPT = "mvnlib-widgets.js"
 STYLE = "mvnlib-widgets.css"
 _MARK = 'class="mvn-widget"'
-
-
-def classic_script() -> str:
-    """The front end and its host as one script that runs from disk."""
-    text = module()
-    names = re.findall(r"^export (?:async )?(?:function|const) (\w+)", text, flags=re.MULTILINE)
-    body = re.sub(r"^export default ", "const view = ", text, flags=re.MULTILINE)
-    body = re.sub(r"^export (?=function|const|async)", "", body, flags=re.MULTILINE)
-    if leftover := re.search(r"^\s*(import|export)\b.*$", body, flags=re.MULTILINE):
-        raise ValueError(f"the front end may not {leftover[0].strip()!r}: the page's script has no modules")
-    host = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
-    exports = ", ".join(["default: view", *names])
-    front = f"const front = (function () {{\n{body}\nreturn {{ {exports} }};\n}})();"
-    return f'(function () {{\n"use strict";\n{front}\n{host}}})();\n'
 
 
 def write_assets(app: Sphinx) -> None:

@@ -113,8 +113,9 @@ def test_the_archives_hold_the_package_and_nothing_else(archives: tuple[Path, Pa
     assert {
         "mvnlib/py.typed",
         "mvnlib/book.mplstyle",
-        "mvnlib/front/views.js",
-        "mvnlib/front/style.css",
+        "mvnlib/widgets/em.py",
+        "mvnlib/widgets/em.js",
+        "mvnlib/widgets/style.css",
     } <= wanted
     sdist, wheel = archives
     with zipfile.ZipFile(wheel) as archive:
@@ -141,28 +142,34 @@ def test_what_needs_more_says_what_to_install(bare: list[str], name: str, extra:
     assert f"pip install 'mvnlib[{extra}]'" in run(*bare, code)
 
 
+def file_of(module: str) -> Path | None:
+    """The file of a module of ours: of a folder, its ``__init__``; none where ``module`` is a name in another."""
+    place = ROOT / "mvnlib" / module.replace(".", "/")
+    files = (place.with_suffix(".py") if module else place / "__init__.py", place / "__init__.py")
+    return next((path for path in files if path.is_file()), None)
+
+
 def imported(module: str, seen: set[str]) -> set[str]:
     """What a module of ours imports from elsewhere, at once or later, itself or by way of other modules of ours."""
-    if module in seen:
+    path = file_of(module)
+    if module in seen or path is None:
         return set()
     seen.add(module)
-    path = ROOT / "mvnlib" / f"{module or '__init__'}.py"
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level:
-            names = [f"mvnlib.{node.module}"] if node.module else [f"mvnlib.{a.name}" for a in node.names]
         elif isinstance(node, ast.ImportFrom):
-            names = (
-                [f"mvnlib.{a.name}" for a in node.names] if node.module == "mvnlib" else [str(node.module)]
-            )
+            # `from .x import y` in mvnlib/folder/file.py begins in mvnlib/folder, with two dots in mvnlib.
+            folder = ".".join([*path.relative_to(ROOT).parts[: -node.level]]) if node.level else ""
+            origin = ".".join(filter(None, [folder, node.module]))
+            names = [origin, *(f"{origin}.{alias.name}" for alias in node.names)]
         else:
             continue
         for name in names:
-            if (ROOT / "mvnlib" / f"{name.partition('.')[2]}.py").exists() and name.startswith("mvnlib."):
+            if name.startswith("mvnlib."):
                 found |= imported(name.partition(".")[2], seen)
-            elif not name.startswith("mvnlib"):
+            elif name != "mvnlib":
                 found.add(name.partition(".")[0])
     return found - sys.stdlib_module_names - {"numpy"}
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mvnlib import (
+    SCHEMES,
     convert_gradient,
     default_step,
     em_step,
@@ -24,9 +25,11 @@ from mvnlib import (
     mixture_loglik,
     responsibilities,
 )
-from mvnlib._front import style
 from mvnlib.identities import TABLE, Differentiable, Differential
 from mvnlib.spaces import positive_definite
+from mvnlib.widgets import SEGMENTS, front
+from mvnlib.widgets.front import style
+from mvnlib.widgets.subject import STEPS
 
 S2 = np.array([[2.0, 0.6], [0.6, 1.0]])
 S3 = np.array([[2.0, 0.6, 0.2], [0.6, 1.0, -0.3], [0.2, -0.3, 1.5]])
@@ -209,6 +212,17 @@ def test_bad_arguments_are_named(arguments, keywords, error, words):
         explore(*arguments, **keywords)
 
 
+def test_an_unknown_key_is_answered_by_what_can_be_explored():
+    for refused, error in (("nothing", ValueError), ("adjugate", TypeError), (3, TypeError)):
+        with pytest.raises(error) as caught:
+            explore(refused)
+        words = re.findall(r"\w+", str(caught.value))
+        assert set(KEYS) <= set(words)
+        others = set(TABLE) - set(KEYS) - {refused}
+        assert others
+        assert not others & set(words)
+
+
 def test_a_closed_explorer_has_let_go():
     widget = explore("logdet", at=S2)
     widget.close()
@@ -250,6 +264,111 @@ def test_no_name_can_close_the_script():
     trick.__name__ = "</script><b>"
     html = explore(trick, at=S2).static_html()
     assert "</script><b>" not in html
+
+
+# ---- In a plain shell, and as a page of its own
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (
+            lambda: explore("logdet", at=S2),
+            "Explorer of log |S| at S = [[2, 0.6], [0.6, 1]], entrywise convention:\n",
+        ),
+        (lambda: explore(np.linalg.det, at=S2), "the central difference, with no formula to compare"),
+        (
+            lambda: explore_neumann(S2, np.eye(2), t=0.25),
+            "at t = 0.25:\nspectral radius 0.3477: the series converges",
+        ),
+        (
+            lambda: explore_em(cloud(), WEIGHTS, MEANS, COVARIANCES),
+            "2 components and 40 points, after 0 steps:\nthe log-likelihood is -",
+        ),
+        (lambda: explore_segment(cloud()), "to ten times the covariance:\nJ rises"),
+    ],
+)
+def test_in_a_shell_an_explorer_says_what_it_is_and_how_to_see_it(made, words):
+    text = repr(made())
+    assert words in text
+    assert '.save("page.html")' in text
+    assert "Jupyter" in text
+    assert len(text.splitlines()) == 3
+    assert max(map(len, text.splitlines())) < 140
+    data, _ = made()._repr_mimebundle_()
+    assert data["text/plain"] == text
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "words"),
+    [
+        (3, TypeError, "path must be the name of a file, such as .*, not 3"),
+        (None, TypeError, "path must be the name of a file"),
+        (b"page.html", TypeError, "path must be the name of a file"),
+        ("page.pdf", ValueError, r"path must end in \"\.html\""),
+        ("page", ValueError, r"path must end in \"\.html\""),
+        ("", IsADirectoryError, "give a name in it"),
+        (".", IsADirectoryError, "is a folder; give a name in it"),
+        ("folder.html", IsADirectoryError, "is a folder; give a name in it"),
+        ("nowhere/page.html", FileNotFoundError, "there is no folder .*nowhere; make it first"),
+    ],
+)
+def test_where_no_page_can_be_written_that_is_said(tmp_path, monkeypatch, name, error, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.html").mkdir()
+    with pytest.raises(error, match=words):
+        explore("logdet", at=S2).save(name)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.html"]
+
+
+def test_a_saved_page_is_one_file_with_all_that_it_needs(tmp_path):
+    target = tmp_path / "page.html"
+    target.write_text("older")
+    assert explore("logdet", at=S2).save(str(target)) == target
+    text = target.read_text(encoding="utf-8")
+    assert text.startswith('<!doctype html>\n<html lang="en">')
+    assert "<title>Explorer: derivative of log |S| in S, two ways</title>" in text
+    assert '<meta name="viewport"' in text
+    assert not re.search(r"""\b(src|href)=|@import|url\((?!#)|https?://(?!www\.w3\.org)""", text)
+    assert len(text) < 150_000
+
+
+# ---- The files of the front end
+
+
+def test_an_explorer_is_a_pair_of_files_of_one_name():
+    assert front.explorers() == ["derivative", "em", "neumann", "segment"]
+    kinds = {explore("logdet").kind, explore_neumann(S2, S2).kind, explore_segment(cloud()).kind}
+    kinds |= {explore_em(cloud(), WEIGHTS, MEANS, COVARIANCES).kind}
+    assert kinds == set(front.explorers())
+
+
+def test_a_widget_carries_its_own_explorer_and_no_other():
+    for name in front.explorers():
+        text = front.module(name)
+        assert f"\n{name}: (() => {{" in text
+        assert not any(f"\n{other}: (() => {{" in text for other in front.explorers() if other != name)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['import * as all from "./arrays.js";', "export { first };", "export default 3;", 'import "./x.js";'],
+)
+def test_what_cannot_be_joined_is_named(monkeypatch, line):
+    read = front._text
+    monkeypatch.setattr(front, "_text", lambda name: read(name) + (f"{line}\n" if name == "em" else ""))
+    with pytest.raises(ValueError, match=r"em\.js may not say " + re.escape(repr(line))):
+        front.module("em")
+
+
+def test_what_python_and_javascript_both_need_is_said_in_python_alone():
+    state = page_state(explore("logdet", at=S2))["constants"]
+    assert state["steps"] == list(STEPS)
+    assert set(state["schemes"]) == set(SCHEMES)
+    assert state["letters"]["Sigma"] == "Σ"
+    assert state["frame"]["width"] == 360
+    assert page_state(explore_em(cloud(), WEIGHTS, MEANS, COVARIANCES))["constants"]["most_steps"] == 1000
+    assert set(page_state(explore_segment(cloud()))["constants"]["segments"]) == set(SEGMENTS)
 
 
 # ---- The Neumann series

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,9 +26,10 @@ from mvnlib import (
     mixture_loglik,
     responsibilities,
 )
-from mvnlib._front import module, style
 from mvnlib.identities import TABLE, Differentiable, Differential
 from mvnlib.spaces import positive_definite
+from mvnlib.widgets import front
+from mvnlib.widgets.front import module, style
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 KEYS = [key for key, entry in TABLE.items() if isinstance(entry, Differentiable)]
@@ -169,8 +171,9 @@ def test_helpers_agree_with_numpy(page):
         """async ([source, S, A, N]) => {
             const m = await import(URL.createObjectURL(new Blob([source], { type: 'text/javascript' })));
             return { eigenvalues: m.eigenvalues(S), cholesky: m.cholesky(S), indefinite: m.cholesky(A),
-                radius: m.spectralRadius(A), nilpotent: m.spectralRadius(N),
-                tables: ['entrywise', 'frobenius', 'free'].map((c) => m.convertGradient(A, c)),
+                radius: m.explorers.neumann.spectralRadius(A),
+                nilpotent: m.explorers.neumann.spectralRadius(N),
+                tables: ['entrywise', 'frobenius', 'free'].map((c) => m.explorers.derivative.convertGradient(A, c)),
                 edge: m.edge([[1, 0], [0, 1]], [[1, 3], [3, 1]]) };
         }""",
         [module(), S3.tolist(), general.tolist(), nilpotent.tolist()],
@@ -477,6 +480,96 @@ def test_without_scripts_and_in_print_the_figure_is_there(page, mounted, browser
     assert still.locator(".mvn-static svg[role=img]").count() == 2
     assert still.locator(".mvn-static").first.is_visible()
     context.close()
+
+
+# ---- A page of its own, from disk
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_saved_page_is_live_from_disk(page, tmp_path, scheme):
+    page.emulate_media(color_scheme=scheme)
+    widget = explore("logdet", at=S2)
+    page.goto(widget.save(tmp_path / "page.html").as_uri())
+    assert page.title() == page.inner_text("h1") == widget.label
+    assert page.locator("html").get_attribute("lang") == "en"
+    page.get_by_role("spinbutton", name="S₁₁").fill("3")
+    result = model_get(page, "result")
+    assert result["value"] == pytest.approx(np.log(2.64), rel=1e-12)
+    close(result["formula"], np.linalg.inv([[3, 0.6], [0.6, 1]]))
+    page.get_by_role("radio", name="complex step").check()
+    assert model_get(page, "result")["error"] < 1e-14
+    ground, ink = (
+        page.evaluate(f"getComputedStyle(document.querySelector('{where}')).{what}")
+        for where, what in (("body", "backgroundColor"), (".mvn-widget", "color"))
+    )
+    ground, ink = (np.mean([int(v) for v in re.findall(r"\d+", colour)[:3]]) for colour in (ground, ink))
+    assert (ground > 200 > 100 > ink) if scheme == "light" else (ground < 60 < 180 < ink)
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_every_kind_of_explorer_can_be_saved(page, tmp_path):
+    X, *start = blobs()
+    mixture, segment, series = explore_em(X, *start), explore_segment(X), explore_neumann(S2, np.eye(2))
+    page.goto(mixture.save(tmp_path / "mixture.html").as_uri())
+    page.get_by_role("button", name="Step").click()
+    assert model_get(page, "result")["value"] == pytest.approx(mixture_loglik(X, *em_step(X, *start)[:3]))
+    page.goto(segment.save(tmp_path / "segment.html").as_uri())
+    assert model_get(page, "result")["value"] == pytest.approx(segment.result["value"])
+    page.goto(series.save(tmp_path / "series.html").as_uri())
+    assert model_get(page, "result")["radius"] == pytest.approx(series.result["radius"])
+
+
+def test_a_function_of_the_readers_own_is_saved_as_a_figure_that_says_so(page, tmp_path):
+    widget = explore(np.linalg.det, lambda S: np.linalg.inv(S), at=S2)
+    page.goto(widget.save(tmp_path / "page.html").as_uri())
+    assert not page.locator(".mvn-mounted").count()
+    assert page.is_visible(".mvn-static svg[role=img]")
+    words = page.inner_text("main")
+    assert "The numbers of this explorer come from Python: it is live in Jupyter. Here it is still" in words
+    assert "Your table" in words
+    assert f"{widget.result['formula'][0][0]:.6g}" in words
+
+
+SPHERE = """import { norm } from "./arrays.js";
+import { tag } from "./drawing.js";
+
+export const inputs = ["r"];
+export const first = "r";
+export const refusals = { r: ({ r }) => (r > 0 ? "" : "r must be positive") };
+export const update = (state) => ({ ...state, result: { value: norm([state.r, state.r]) } });
+
+export function view({ app, live, get, on }) {
+  const shown = tag("output");
+  on(["result"], () => shown.replaceChildren(String(get("result").value)));
+  app.append(shown, live);
+}
+"""
+
+
+def test_an_explorer_is_added_by_its_own_two_files_alone(page, tmp_path, monkeypatch):
+    folder = tmp_path / "widgets"
+    shutil.copytree(front._FOLDER, folder)
+    (folder / "sphere.js").write_text(SPHERE)
+    (folder / "sphere.py").write_text("")
+    front._text.cache_clear()
+    monkeypatch.setattr(front, "_FOLDER", folder)
+    state = {"kind": "sphere", "name": "sphere", "label": "A sphere", "constants": {}, "problem": "", "r": 3}
+    text = json.dumps({**state, "functions": "({})"})
+    body = (
+        f'<div class="mvn-widget" data-widget="sphere"><script type="application/json">{text}</script></div>'
+    )
+    (tmp_path / "page.html").write_text(front.page("A sphere", body), encoding="utf-8")
+    monkeypatch.undo()
+    front._text.cache_clear()
+    page.goto((tmp_path / "page.html").as_uri())
+    assert float(page.inner_text("output")) == pytest.approx(np.sqrt(18))
+    model_set(page, "r", 4)
+    assert float(page.inner_text("output")) == pytest.approx(np.sqrt(32))
+    model_set(page, "r", -1)
+    assert page.inner_text(".mvn-problem") == "r must be positive"
+    model_set(page, "label", 5)  # no input
+    assert model_get(page, "label") == "A sphere"
 
 
 # ---- EM, a step at a time
