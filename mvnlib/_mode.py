@@ -15,7 +15,9 @@ from typing import Any, NamedTuple, SupportsFloat
 
 import numpy as np
 
+from mvnlib._scaling import EPS
 from mvnlib._validation import Array, as_real, as_symmetric
+from mvnlib.differences.noise import OFFSETS, USUAL, measured_noise, usual_noise
 
 #: Where the quadratic is compared with the log density, in standard deviations.
 _PROBE = 0.01
@@ -39,13 +41,31 @@ class Peak(NamedTuple):
 class Target:
     """A log density with what derivatives are given; outside of its domain it is minus infinity.
 
-    ``eps`` is the relative rounding of its values.
+    ``eps`` is the relative rounding of its values, ``step`` that of differences if the caller has one.
     """
 
     log_density: Callable[[Array], Any]
     gradient: Callable[[Array], Any] | None
     hessian: Callable[[Array], Any] | None
     eps: float
+    step: float | None = None
+
+    def noise_near(self, theta: Array) -> float:
+        """The noise of the values, measured on a line through a point (see `mvnlib.differences.noise`)."""
+        directions = np.random.default_rng(2).uniform(0.5, 1, theta.size)
+        lengths = np.where(theta == 0, 1.0, np.abs(theta)) * directions
+
+        def line(t: Array) -> Array:
+            values = np.array([self.value(theta + s * lengths) for s in t])
+            if not np.isfinite(values).all():
+                raise ValueError("the line leaves the domain")
+            return values
+
+        try:
+            usual = usual_noise(line(USUAL * OFFSETS))
+        except ValueError:
+            usual = None
+        return float(measured_noise(line, False, 16 * EPS) if usual is None else usual)
 
     def value(self, theta: Array) -> float:
         try:
@@ -104,6 +124,8 @@ class Target:
 
     def reach(self, value: float) -> float:
         """The step, where f bends by one in a unit, at which truncation and rounding weigh the same."""
+        if self.step is not None:
+            return self.step
         return float(min(5 * (self.eps * max(1.0, abs(value))) ** (1 / 6), _LONGEST))
 
     def near(self, value: float) -> float:

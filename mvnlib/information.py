@@ -3,6 +3,7 @@ r"""Second derivatives of the log-likelihood: Hessian, Fisher information, the L
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from mvnlib._mode import Target, deviations, find_peak
 from mvnlib._scaling import EPS, TINY, Array, inverse_of_gram, rescaled
 from mvnlib._validation import (
     as_number,
+    as_positive,
     as_positive_definite,
     as_real,
     as_scaled,
@@ -428,6 +430,9 @@ def laplace(
     start: Any,
     gradient: Callable[[Array], Any] | None = None,
     hessian: Callable[[Array], Any] | None = None,
+    *,
+    noise: float | None = None,
+    step: float | None = None,
 ) -> Laplace:
     r"""Laplace approximation: the normal distribution with the mode and the curvature of a density.
 
@@ -446,6 +451,11 @@ def laplace(
     gradient, hessian : callable, optional
         First and second derivatives, shapes (d,) and (d, d); finite differences of the best function given
         stand in for what is missing.
+    noise : float, optional
+        How far values of the log density are off, one standard deviation; by default measured, as in
+        :func:`mvnlib.fd_gradient`, on a line through ``start``.
+    step : float, optional
+        The step of the differences of ``log_density``, in standard deviations; by default it follows the noise.
 
     Returns
     -------
@@ -496,12 +506,18 @@ def laplace(
             raise TypeError(f"{name} must be a function of a point, not {function!r}")
     start = as_real("start", start, ndim=1).copy()
     first = log_density(start.copy())
-    as_number("log_density(start)", first)
+    value = as_number("log_density(start)", first)
+    step = None if step is None else as_positive("step", step)
+    noise = None if noise is None else as_positive("noise", noise)
     eps = (
         float(np.finfo(np.result_type(np.asarray(first), np.float16)).eps) if hasattr(first, "dtype") else EPS
     )
     with probing():
-        peak = find_peak(Target(log_density, gradient, hessian, eps), start)
+        target = Target(log_density, gradient, hessian, eps, step)
+        found = target.noise_near(start) if noise is None else noise
+        # What rounding explains is no noise.
+        eps = max(eps, found / max(1.0, abs(value))) if found > 64 * eps * max(1.0, abs(value)) else eps
+        peak = find_peak(replace(target, eps=eps), start)
     root = deviations(peak)
     log_volume = float(np.linalg.slogdet(root)[1])
     normaliser = peak.value + start.size / 2 * LOG_2PI + log_volume
