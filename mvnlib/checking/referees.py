@@ -13,7 +13,7 @@ from mvnlib._validation import Array, as_given, probing
 from mvnlib.conventions import convert_gradient
 from mvnlib.differences.evaluation import Evaluation
 from mvnlib.differences.reach import scale
-from mvnlib.differences.tables import Table, slope_along, table_of_entries
+from mvnlib.differences.tables import Table, sharpened, slope_along, table_of_entries
 
 SAFETY = 8.0  # tolerance in units of the error estimate, which is itself seldom exceeded
 FLOOR = 1e-12  # and never below this share of the largest entry: the candidate is rounded too
@@ -21,6 +21,8 @@ FLOOR = 1e-12  # and never below this share of the largest entry: the candidate 
 NEGLIGIBLE = 0.05
 #: A change of f, in the units of a log density, below which it counts as none.
 NO_CHANGE = 1e-3
+#: Beyond this uncertainty values at complex points are asked as well.
+SHARP = 1e-8
 SEED = 20060423
 
 Finding = Literal["right", "wrong", "unknown"]
@@ -197,7 +199,11 @@ def _tables(f: Callable[..., Any], S: Array, symmetric: bool, known: Settings) -
 
 def _referee(f: Callable[..., Any], S: Array, tied: bool, known: Settings) -> Referee:
     g = Evaluation(f, S, None)
-    return Referee.of(table_of_entries(g, S, tied, "richardson", known.step, known.noise, True), known.rtol)
+    found = table_of_entries(g, S, tied, "richardson", known.step, known.noise, True)
+    referee = Referee.of(found, known.rtol)
+    if known.step is None and SHARP < referee.uncertainty < 1:
+        referee = Referee.of(sharpened(g, S, tied, found), known.rtol)
+    return referee
 
 
 def _one_triangle(f: Callable[..., Any], S: Array, noise: Array) -> str:

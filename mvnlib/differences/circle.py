@@ -123,6 +123,26 @@ def complex_slope_along(
     return slope, _move_of_slope(g, S, E, slope, h) + hidden / length
 
 
+def circle_slopes(
+    g: Evaluation, S: Array, first: Indices, second: Indices, reach: Reach
+) -> tuple[Array, Array]:
+    """Slopes along moves from values on two circles each, and their errors; ValueError where f takes no such points.
+
+    Along the real axis f changes by the coefficients of the orders 1 and -1 together, divided by the radius: that is
+    true of any f that is smooth as a function of two real variables, whether it drops imaginary parts or not.  In an
+    analytic f nothing is truncated, so the circle may be wide; of other parts the second radius tells what is.  On a
+    circle of 32 points the noise counts far less than on a line.
+    """
+    slopes, errors = np.empty((2, first.size, *g.at.shape))
+    for k, (a, b) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
+        E = _spread(S, np.array([a]), np.array([b]), np.array([float(reach.lengths.flat[a])]))
+        wide, narrow = (_circle(g, S, E, radius) for radius in (0.25, 0.125))
+        length = float(reach.lengths.flat[a])
+        slopes[k] = wide.real_slope / length
+        errors[k] = (2 * np.abs(wide.real_slope - narrow.real_slope) + wide.hidden) / length
+    return slopes, errors
+
+
 def bare_complex_slope(g: Evaluation, S: Array, E: Array, h: float) -> Array:
     """Return Im f(S + i h E) / h, whatever it is worth."""
     return np.asarray(_imaginary(g, (S + 1j * h * E)[None])[0] / h)
@@ -140,6 +160,7 @@ def _prove(g: Evaluation, S: Array, E: Array, slope: Array, step: float | None, 
     E is as long as f may vary, and ``share`` is the step as a part of that length.
     """
     least: _Circle | None = None
+    shown = np.inf  # the least loss that some circle shows
     for radius in _RADII:
         try:
             with probing():
@@ -147,8 +168,13 @@ def _prove(g: Evaluation, S: Array, E: Array, slope: Array, step: float | None, 
         except (ValueError, TypeError) as error:  # the domain ends within the circle
             refusal = error
             continue
-        # A small circle sees no more than the noise that it divides by its radius.
-        if least is None or circle.share < least.share:
+        # A small circle sees no more than the noise that it divides by its radius: it cannot clear f of what a larger
+        # one has shown, unless it sees much closer than that.
+        if not circle.is_analytic:
+            shown = min(shown, circle.share)
+        if least is None or circle.share < (
+            least.share if circle.is_analytic is least.is_analytic else shown / 2
+        ):
             least = circle
         if least.is_analytic:
             break
@@ -175,10 +201,14 @@ def _prove(g: Evaluation, S: Array, E: Array, slope: Array, step: float | None, 
 
 
 class _Circle(NamedTuple):
-    """What values on a circle tell: the slope, how much could hide in their noise, and what a complex step may lose."""
+    """What values on a circle tell: the slope, how much could hide in their noise, and what a complex step may lose.
+
+    ``real_slope`` is the slope along the real axis, with what a complex step loses.
+    """
 
     is_analytic: bool
     slope: Array
+    real_slope: Array
     hidden: Array
     lost: Array
     share: float
@@ -204,8 +234,9 @@ def _circle(g: Evaluation, S: Array, E: Array, radius: float) -> _Circle:
     shown = (allowed <= 0.05 * swing) | (swing <= 4 * EPS)
     slope, lost, hidden = size * positive[1], 2 * size * np.maximum(dropped, allowed), 2 * size * allowed
     share = float((lost / np.maximum(np.abs(slope) + lost, TINY)).max())
-    slope, hidden, lost = (of.reshape(shape) / radius for of in (slope, hidden, lost))
-    return _Circle(bool(((dropped <= allowed) & shown).all()), slope, hidden, lost, share)
+    along = size * (positive[1] + negative[1])
+    slope, along, hidden, lost = (of.reshape(shape) / radius for of in (slope, along, hidden, lost))
+    return _Circle(bool(((dropped <= allowed) & shown).all()), slope, along, hidden, lost, share)
 
 
 def _imaginary(g: Evaluation, points: NDArray[Any]) -> Array:

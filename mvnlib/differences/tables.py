@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import prod
 
 import numpy as np
 
 from mvnlib._scaling import EPS
-from mvnlib._validation import Array
-from mvnlib.differences.circle import complex_slope_along, complex_slopes
+from mvnlib._validation import Array, probing
+from mvnlib.differences.circle import circle_slopes, complex_slope_along, complex_slopes
 from mvnlib.differences.evaluation import Evaluation
 from mvnlib.differences.moves import Direction, Entries, Indices, Moves
 from mvnlib.differences.quotients import (
@@ -84,6 +84,30 @@ def table_of_entries(
     noise = np.zeros(g.at.shape) if noise is None else noise
     value, error, blur, swing, of_entries = (_spread(part, X.shape, first, second) for part in parts)
     return Table(value, error, blur, swing, of_entries, noise)
+
+
+def sharpened(g: Evaluation, X: Array, tied: bool, table: Table) -> Table:
+    """The table with the entries that values on complex circles tell better, if f takes complex points.
+
+    Only what agrees with the differences is taken.
+    """
+    first, second = _moves(X.shape, tied)
+    try:
+        with probing():
+            value, error = (
+                _spread(part, X.shape, first, second) for part in circle_slopes(g, X, first, second, reach(X))
+            )
+    except (ValueError, TypeError):  # f is not made for them
+        return table
+    if not (np.abs(value - table.value) <= 2 * (error + table.error)).all():
+        return table
+    better = error < table.error
+    return replace(
+        table,
+        value=np.where(better, value, table.value),
+        error=np.where(better, error, table.error),
+        blur=np.where(better, error, table.blur),
+    )
 
 
 def quick_table(g: Evaluation, X: Array, tied: bool, scheme: str) -> Array | None:
