@@ -75,3 +75,10 @@ def inverse_of_gram(L: Array) -> Array:
 def log_determinant(L: Array, units: Units) -> float:
     """log|U L L^T U| of a Cholesky factor L, with U the diagonal matrix of ``units``."""
     return 2 * float(np.log(L.diagonal() * units).sum())
+
+
+def exact_sum(a: Array, b: Array) -> tuple[Array, Array]:
+    """a + b as a float, and what that rounded off (Knuth's two-sum)."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)

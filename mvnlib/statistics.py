@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mvnlib._moments import exact_sum
-from mvnlib._scaling import TINY, Array, Units, rescaled
+from mvnlib._scaling import TINY, Array, Units, exact_sum, rescaled
 from mvnlib._validation import (
     as_float,
     as_number,

@@ -16,19 +16,18 @@ from tolerances import assert_close, rounding
 
 from mvnlib import (
     MixtureStatistics,
-    _expectation,
-    _natural,
     em_step,
     mixture_gradient,
     mixture_loglik,
     responsibilities,
     spaces,
 )
-from mvnlib._components import buffer_length, checked
-from mvnlib._moments import Moments, exact_sum
-from mvnlib._natural import LIMIT, Natural
-from mvnlib._scaling import inverse_of_lower
-from mvnlib._whitened import Centred, Whitened
+from mvnlib._scaling import exact_sum, inverse_of_lower
+from mvnlib.mixture import expectation, fast_form
+from mvnlib.mixture.components import buffer_length, checked
+from mvnlib.mixture.fast_form import LIMIT, Natural
+from mvnlib.mixture.moments import Moments
+from mvnlib.mixture.safe_form import Centred, Whitened
 
 sizes, seeds = st.integers(1, 5), st.integers(0, 2**32 - 1)
 
@@ -53,7 +52,7 @@ def by(form: Any, X: np.ndarray, parameters: Parameters) -> tuple[float, np.ndar
     one = form(components, len(X))
     one.takes(X)
     logs = np.concatenate([part.copy() for _, part in one.log_densities()], axis=1)
-    value, moments = _expectation._sums(X, [form(components, len(X))])
+    value, moments = expectation._sums(X, [form(components, len(X))])
     return value, logs, moments
 
 
@@ -158,7 +157,7 @@ def test_without_its_limit_the_fast_form_would_be_wrong(
     X, parameters = apart(400, 3, 2, 5, distance)
     value, _, moments = by(Centred, X, parameters)
     right = MixtureStatistics.from_data(X, *parameters)
-    monkeypatch.setattr(_natural, "LIMIT", np.inf)
+    monkeypatch.setattr(fast_form, "LIMIT", np.inf)
     wrong = MixtureStatistics.from_data(X, *parameters)
     assert_close(right.moments.covariances, moments.covariances, 1e-12)
     assert abs(right.loglik - value) <= 1e-12 * abs(value)
@@ -217,19 +216,19 @@ def test_it_is_used_where_it_pays() -> None:
     ]:  # fmt: skip
         assert Natural.pays(n, d, K) == pays
     X, parameters = apart(50, 2, 2, 1, 3.0)
-    forms = _expectation._forms(X, checked(*parameters))
+    forms = expectation._forms(X, checked(*parameters))
     assert [type(form) for form in forms] == [Natural, Whitened]
 
 
 def test_every_row_is_in_one_form_and_the_forms_add(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of eight rows; one far row sends its own block to the safe form, and no other."""
-    monkeypatch.setattr(_expectation, "_CHUNK_BYTES", 8)
+    monkeypatch.setattr(expectation, "_CHUNK_BYTES", 8)
     X, parameters = apart(50, 2, 2, 2, 3.0)
     X[19] = 1e4
     components = checked(*parameters)
     with np.errstate(all="ignore"):
-        forms = _expectation._forms(X, components)
-        chosen = [type(form) for _, _, _, form in _expectation._chunks(X, forms)]
+        forms = expectation._forms(X, components)
+        chosen = [type(form) for _, _, _, form in expectation._chunks(X, forms)]
         assert chosen == [Natural, Natural, Whitened, Natural, Natural, Natural, Natural]
         value, logs, moments = by(Centred, X, parameters)
     found = MixtureStatistics.from_data(X, *parameters)
@@ -248,7 +247,7 @@ def refused(form: Any, X: np.ndarray, parameters: Parameters) -> bool:
         components = checked(*parameters)
         one = form(components, len(X))
         assert one.takes(X)
-        return _expectation._sums(X, [one])[1] is None
+        return expectation._sums(X, [one])[1] is None
 
 
 COLLAPSES = {
@@ -372,7 +371,7 @@ def test_covariances_are_symmetric_to_the_last_digit(form: Any) -> None:
 
 
 def test_a_share_counts_until_it_is_near_the_smallest_float() -> None:
-    least = _expectation.LEAST_SHARE
+    least = expectation.LEAST_SHARE
     X = np.zeros((3, 1))
     for small, kept in ((4 * least, True), (0.5 * least, False)):
         parameters = (np.array([1.0, small]), np.zeros((2, 1)), np.ones((2, 1, 1)))
@@ -425,7 +424,7 @@ def test_memory_is_a_few_chunks_whatever_the_data(
 ) -> None:
     X, parameters = draw(n, d, K, 1)
     if safe:
-        monkeypatch.setattr(_natural, "LIMIT", -1.0)
+        monkeypatch.setattr(fast_form, "LIMIT", -1.0)
     em_step(X[:100], *parameters)
     tracemalloc.start()
     em_step(X, *parameters)

@@ -31,9 +31,6 @@ from tolerances import assert_close, rounding
 from mvnlib import (
     CONVENTIONS,
     Mixture,
-    _expectation,
-    _natural,
-    _progress,
     convert_gradient,
     em_step,
     fit_mixture,
@@ -44,8 +41,9 @@ from mvnlib import (
     responsibilities,
     spaces,
 )
-from mvnlib._ascent import singular
 from mvnlib.identities import TABLE
+from mvnlib.mixture import expectation, fast_form, progress
+from mvnlib.mixture.ascent import singular
 
 sizes, components, seeds = st.integers(1, 4), st.integers(1, 4), st.integers(0, 2**32 - 1)
 Parameters = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -741,7 +739,7 @@ def test_a_long_fit_shows_how_far_it_is(faithful: np.ndarray, monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "tqdm.auto", types.SimpleNamespace(tqdm=Bar))
     fit_mixture(faithful, 2, rng=np.random.default_rng(0))
     assert not bars  # it was quick
-    monkeypatch.setattr(_progress, "_PATIENCE", -1.0)
+    monkeypatch.setattr(progress, "_PATIENCE", -1.0)
     fit = fit_mixture(faithful, 2, rng=np.random.default_rng(0))
     (bar,) = bars
     assert bar.steps == len(fit.history) + 1
@@ -771,7 +769,7 @@ def test_two_hundred_thousand_rows_take_a_moment_and_little_memory() -> None:
 def test_a_chunk_boundary_is_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     X, parameters = draw(1000, 2, 3, 9)
     whole = [responsibilities(X, *parameters), *em_step(X, *parameters), *mixture_gradient(X, *parameters)]
-    for module in (_expectation, _natural):
+    for module in (expectation, fast_form):
         monkeypatch.setattr(module, "_CHUNK_BYTES", 8)
     parts = [responsibilities(X, *parameters), *em_step(X, *parameters), *mixture_gradient(X, *parameters)]
     for one, other in zip(whole, parts, strict=True):
@@ -798,8 +796,8 @@ def test_a_row_without_a_density_is_named_and_why(row: int, entry: float, words:
 def test_the_start_is_drawn_from_all_blocks_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     X, _ = draw(1000, 2, 3, 9)
     starts: list[np.ndarray] = []
-    for size in (_expectation._CHUNK_BYTES, 8):
-        monkeypatch.setattr(_expectation, "_CHUNK_BYTES", size)
+    for size in (expectation._CHUNK_BYTES, 8):
+        monkeypatch.setattr(expectation, "_CHUNK_BYTES", size)
         callback = lambda i, p, v: starts.append(p[1]) or True  # noqa: E731
         fit_mixture(X, 5, rng=np.random.default_rng(0), callback=callback)
     assert np.array_equal(*starts)

@@ -16,13 +16,13 @@ from tolerances import assert_close, rounding
 from mvnlib import (
     Mixture,
     MixtureStatistics,
-    _stationary,
     em_step,
     fit_mixture,
     fit_normal,
     mixture_gradient,
     mixture_loglik,
 )
+from mvnlib.mixture import stationary
 
 SQUARE = np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 2.0], [0.0, 2.0]])
 #: A component collapses on the last two rows, wherever it starts.
@@ -326,13 +326,13 @@ def test_the_largest_eigenvalue_of_a_step_is_that_of_its_whole_derivative(
     faithful: np.ndarray, monkeypatch: pytest.MonkeyPatch, K: int, seed: int
 ) -> None:
     found: list[tuple[float, float]] = []
-    largest: Callable[..., tuple[float, float]] = _stationary._largest_eigenvalue
+    largest: Callable[..., tuple[float, float]] = stationary._largest_eigenvalue
 
     def watch(*args: Any) -> tuple[float, float]:
         found.append(largest(*args))
         return found[-1]
 
-    monkeypatch.setattr(_stationary, "_largest_eigenvalue", watch)
+    monkeypatch.setattr(stationary, "_largest_eigenvalue", watch)
     fit = fit_mixture(faithful, K, rng=seeded(seed), tol=1e-13)
     ((highest, doubt),) = found
     whole = largest_by_differences(faithful, fit)

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mvnlib import _expectation
-from mvnlib._ascent import Parameters
-from mvnlib._components import checked
-from mvnlib._prior import CovariancePrior, as_prior
 from mvnlib._scaling import Array, inverse_of_lower
 from mvnlib._validation import as_float, as_scaled
+from mvnlib.mixture import expectation
+from mvnlib.mixture.ascent import Parameters
+from mvnlib.mixture.components import checked
+from mvnlib.mixture.prior import CovariancePrior, as_prior
 from mvnlib.normal import not_spanning
 from mvnlib.statistics import NormalStatistics
 
@@ -64,7 +64,7 @@ def spread_rows(X: NDArray[Any], root: Array, K: int, rng: np.random.Generator) 
     """K rows of X, each drawn with probability proportional to its squared Mahalanobis distance from those
     before."""
     n, d = X.shape
-    step = _expectation.block_rows(n, d)
+    step = expectation.block_rows(n, d)
     chosen = [int(rng.integers(n))]
     nearest = np.full(n, np.inf)
     while len(chosen) < K:

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from mvnlib._components import Components, buffer_length
-from mvnlib._moments import Moments
 from mvnlib._scaling import Array, powers_of_two, rescaled
-from mvnlib._whitened import LEAST
+from mvnlib.mixture.components import Components, buffer_length
+from mvnlib.mixture.moments import Moments
+from mvnlib.mixture.safe_form import LEAST
 
 _CHUNK_BYTES, _CHUNK_ROWS = 1 << 19, 700
 #: Dimensions, for each component and at most, up to which building phi pays (measured).

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from mvnlib._components import Components
 from mvnlib._scaling import Array
 from mvnlib._validation import as_positive, as_positive_definite, as_real, brief
+from mvnlib.mixture.components import Components
 
 _V = "V of prior=(m, V)"
 

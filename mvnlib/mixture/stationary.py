@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mvnlib._ascent import Parameters, step
-from mvnlib._components import Components, checked
-from mvnlib._prior import CovariancePrior
 from mvnlib._scaling import EPS, Array, inverse_of_lower
+from mvnlib.mixture.ascent import Parameters, step
+from mvnlib.mixture.components import Components, checked
+from mvnlib.mixture.prior import CovariancePrior
 
 _LONGEST = 1e-3  # a longer difference of two steps is no derivative
 _PRODUCTS = 12  # at most

@@ -68,6 +68,7 @@ class Target:
         return float(measured_noise(line, False, 16 * EPS) if usual is None else usual)
 
     def value(self, theta: Array) -> float:
+        """The log density at a point, minus infinity outside of its domain."""
         try:
             given = self.log_density(theta.copy())
         except (ValueError, ArithmeticError):  # LinAlgError is a ValueError; math.log raises one too

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mvnlib._mode import Target, deviations, find_peak
 from mvnlib._scaling import EPS, TINY, Array, inverse_of_gram, rescaled
 from mvnlib._validation import (
     as_number,
@@ -26,6 +25,7 @@ from mvnlib._validation import (
 )
 from mvnlib._values import equal
 from mvnlib.conventions import CONVENTIONS, converted, vech_places
+from mvnlib.information.mode import Target, deviations, find_peak
 from mvnlib.normal import LOG_2PI
 from mvnlib.statistics import as_data, sums
 

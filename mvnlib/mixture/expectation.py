@@ -1,8 +1,9 @@
 """The E step: log densities of the rows under each component, their responsibilities and moments.
 
-Rows are taken a block at a time, each block in the fast form (:mod:`mvnlib._natural`) where that keeps the digits
-of a log density, otherwise in the whitened one (:mod:`mvnlib._whitened`), which always does.  Where either has
-lost digits of a moment, which shows only in the end, the rows are gone through once more, with more care.
+Rows are taken a block at a time, each block in the fast form (:mod:`mvnlib.mixture.fast_form`) where that keeps
+the digits of a log density, otherwise in the whitened one (:mod:`mvnlib.mixture.safe_form`), which always does.
+Where either has lost digits of a moment, which shows only in the end, the rows are gone through once more, with more
+care.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mvnlib._components import Components, buffer_length
-from mvnlib._moments import Moments
-from mvnlib._natural import Natural
 from mvnlib._scaling import Array
 from mvnlib._validation import as_float, require_finite
-from mvnlib._whitened import Centred, Whitened
+from mvnlib.mixture.components import Components, buffer_length
+from mvnlib.mixture.fast_form import Natural
+from mvnlib.mixture.moments import Moments
+from mvnlib.mixture.safe_form import Centred, Whitened
 
 _CHUNK_BYTES = 3 << 17  # measured: more than this, and products of matrices this small get slower
 #: Responsibilities below this count as zero: near the smallest float, 1e-308, they would have few digits.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mvnlib._scaling import Array
+from mvnlib._scaling import Array, exact_sum
 from mvnlib._values import Value
 
 
@@ -58,10 +58,3 @@ class Moments(Value):
         for name in self.__dataclass_fields__:
             getattr(whole, name)[where] = getattr(self, name)
         return whole
-
-
-def exact_sum(a: Array, b: Array) -> tuple[Array, Array]:
-    """a + b as a float, and what that rounded off (Knuth's two-sum)."""
-    total = a + b
-    part = total - a
-    return total, (a - (total - part)) + (b - part)

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mvnlib import _expectation
-from mvnlib._components import checked
-from mvnlib._mixture_statistics import MixtureStatistics
-from mvnlib._prior import CovariancePrior
 from mvnlib._scaling import EPS, Array
+from mvnlib.mixture import expectation
+from mvnlib.mixture.components import checked
+from mvnlib.mixture.prior import CovariancePrior
+from mvnlib.mixture.statistics import MixtureStatistics
 
 Parameters = tuple[Array, Array, Array]
 Callback = Callable[[int, Parameters, float], Any]
@@ -82,7 +82,7 @@ def ascend(X: NDArray[Any], parameters: Parameters, rules: Rules) -> Ascent:
         _require_spread(parameters, iteration + 1, rules)
     else:
         components = checked(*parameters)
-        loglik = _expectation.loglik(X, components)
+        loglik = expectation.loglik(X, components)
         history.append(loglik if rules.prior is None else loglik + rules.prior.log_density(components))
     return Ascent(parameters, loglik, tuple(history), converged, stopped)
 

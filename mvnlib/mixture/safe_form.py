@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mvnlib._components import Components
-from mvnlib._moments import Moments, exact_sum
-from mvnlib._scaling import EPS, TINY, Array
+from mvnlib._scaling import EPS, TINY, Array, exact_sum
+from mvnlib.mixture.components import Components
+from mvnlib.mixture.moments import Moments
 
 #: Sums of squares above this have lost nothing to underflow.
 LEAST = TINY / EPS

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mvnlib import _expectation
-from mvnlib._components import Components, checked
-from mvnlib._moments import Moments
 from mvnlib._scaling import EPS, TINY, Array
 from mvnlib._validation import as_rows, is_finite, one_of, quiet, sealed
 from mvnlib._values import Value
 from mvnlib.conventions import CONVENTIONS, convert_gradient
+from mvnlib.mixture import expectation
+from mvnlib.mixture.components import Components, checked
+from mvnlib.mixture.moments import Moments
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +92,7 @@ class MixtureStatistics(Value):
         is about to collapse or to jump.
         """
         X, mixture = rows_and_components(X, weights, means, covariances)
-        loglik, moments = _expectation.loglik_and_moments(X, mixture)
+        loglik, moments = expectation.loglik_and_moments(X, mixture)
         if not is_finite(moments.covariances):
             raise ValueError("X is too large: the covariances of its rows overflow; change its units")
         return cls(mixture.copy(), X.shape[0], loglik, moments)
@@ -135,7 +135,7 @@ class MixtureStatistics(Value):
         moments = self.moments + other.moments
         if not is_finite(moments.covariances):
             raise ValueError("statistics of rows so far apart do not add: their covariances overflow")
-        loglik = _expectation.as_loglik(self.loglik + other.loglik)
+        loglik = expectation.as_loglik(self.loglik + other.loglik)
         return replace(self, n=self.n + other.n, loglik=loglik, moments=moments)
 
     def __radd__(self, other: Any) -> MixtureStatistics:
@@ -156,7 +156,7 @@ class MixtureStatistics(Value):
         least = self.weights[k]
         if not least > 0:
             raise ValueError(f"weights must be positive to be differentiated in, but weights[{k}] = {least}")
-        if least < _expectation.LEAST_SHARE / EPS * self.weights.max():
+        if least < expectation.LEAST_SHARE / EPS * self.weights.max():
             raise ValueError(
                 f"weights[{k}] = {least} is so small beside the others that its slope has no digits"
             )

@@ -1,9 +1,4 @@
-r"""Mixtures of normal distributions: likelihood, responsibilities, gradients and EM.
-
-A mixture of K components in dimension d is three arrays: ``weights`` (K,), ``means`` (K, d) and
-``covariances`` (K, d, d).  Densities are handled in the logarithm, so a point far from every component has
-responsibilities that sum to one, not 0 / 0.
-"""
+"""EM for mixtures of normal distributions, and the functions of a mixture that go with it."""
 
 from __future__ import annotations
 
@@ -13,14 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mvnlib import _expectation
-from mvnlib._ascent import Ascent, Collapse, Rules, all_collapsed, ascend
-from mvnlib._fitted import Mixture
-from mvnlib._mixture_statistics import MixtureStatistics, rows_and_components
-from mvnlib._progress import progress
 from mvnlib._scaling import EPS, Array
-from mvnlib._starts import as_start, drawn_start, of_all_rows
-from mvnlib._stationary import identical_components, is_maximum
 from mvnlib._validation import (
     as_dimension,
     as_float,
@@ -32,6 +20,13 @@ from mvnlib._validation import (
     quiet_around_functions,
 )
 from mvnlib.conventions import CONVENTIONS
+from mvnlib.mixture import expectation
+from mvnlib.mixture.ascent import Ascent, Collapse, Rules, all_collapsed, ascend
+from mvnlib.mixture.fitted import Mixture
+from mvnlib.mixture.progress import progress
+from mvnlib.mixture.starts import as_start, drawn_start, of_all_rows
+from mvnlib.mixture.stationary import identical_components, is_maximum
+from mvnlib.mixture.statistics import MixtureStatistics, rows_and_components
 
 __all__ = [
     "Mixture",
@@ -89,7 +84,7 @@ def mixture_loglik(X: Any, weights: Any, means: Any, covariances: Any) -> float:
     >>> round(mixture_loglik(X, weights, means, covariances), 4)
     -4.3893
     """
-    return _expectation.loglik(*rows_and_components(X, weights, means, covariances))
+    return expectation.loglik(*rows_and_components(X, weights, means, covariances))
 
 
 @quiet
@@ -125,7 +120,7 @@ def responsibilities(X: Any, weights: Any, means: Any, covariances: Any) -> Arra
            [0.5   , 0.5   ],
            [0.    , 1.    ]])
     """
-    return _expectation.responsibilities(*rows_and_components(X, weights, means, covariances))
+    return expectation.responsibilities(*rows_and_components(X, weights, means, covariances))
 
 
 def mixture_gradient(
