@@ -198,6 +198,24 @@ def test_the_example_in_the_readme_says_what_happens() -> None:
     assert tried >= 8
 
 
+def test_the_layers_point_one_way(tmp_path: Path) -> None:
+    """The contract stands in pyproject.toml; a module that imports what stands above it breaks it."""
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from importlinter.cli import lint_imports as f; sys.exit(f(no_cache=True))",
+    ]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode == 0
+    shutil.copytree(ROOT / "mvnlib", tmp_path / "mvnlib", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    with (tmp_path / "mvnlib" / "spaces.py").open("a") as file:
+        file.write("\nfrom mvnlib import normal\n")
+    paths = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    broken = subprocess.run(command, cwd=tmp_path, env=paths, capture_output=True, text=True, check=False)
+    assert broken.returncode == 1
+    assert "mvnlib.spaces -> mvnlib.normal" in broken.stdout
+
+
 def test_the_version_is_stated_once() -> None:
     stated = {
         name: re.findall(rf"\b{re.escape(mvnlib.__version__)}\b", (ROOT / name).read_text())
