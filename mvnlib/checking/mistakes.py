@@ -107,7 +107,7 @@ MISTAKES = (
     ),
     Mistake("sign", "the sign is wrong", lambda G, S: -G),
     Mistake("double", "it is twice the right table: a factor 1/2 is missing", lambda G, S: 2 * G),
-    Mistake("half", "it is half the right table: a factor 2 is missing", lambda G, S: 0.5 * G),
+    Mistake("half", "it is half the right table: a factor 2 is missing", lambda G, S: G / 2),
     Mistake(
         "transpose",
         "it is the transpose of the right table: df = tr(G^T dS), so beside dS in a trace stands G^T, not G",
