@@ -86,7 +86,7 @@ def _unknown(report: Report) -> list[str]:
         f"{referee.table[entry]:.3g} and may be off by {referee.tolerance[entry]:.1g}, so that 0, the opposite and "
         "twice the candidate agree with them as well."
     )
-    if referee.blur[entry] > referee.tolerance[entry] / 2:
+    if referee.blur[entry] > referee.tolerance[entry] / 2 or referee.is_still.any():
         return [
             text,
             "The values of f are too noisy for this point: compute f in double precision, leave out large constants, "

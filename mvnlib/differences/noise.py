@@ -97,7 +97,7 @@ def measured_noise(line: Line, known: bool, finest: float) -> Array:
     finest : float
         Spacings below it are not: there the points themselves are rounded, and round alike.
     """
-    shape: tuple[int, ...] = ()
+    shape: tuple[int, ...] = ()  # of f, from the first values
 
     def seen(spacing: float) -> Spacing | None:
         nonlocal shape

@@ -366,12 +366,8 @@ def noise_near(g: Evaluation, line: Callable[[Array], Array], room: Reach) -> No
         try:
             values = line(USUAL * OFFSETS)
         except (ValueError, TypeError):  # LinAlgError is a ValueError
-            return Noise(
-                np.maximum(
-                    measured_noise(line, room.known, 16 * EPS * room.condition), g.eps / 4 * np.abs(g.at)
-                ),
-                np.abs(g.at),
-            )
+            found = measured_noise(line, room.known, 16 * EPS * room.condition)
+            return Noise(np.maximum(found, g.eps / 4 * np.abs(g.at)), np.abs(g.at))
         found = usual_noise(values)
         if found is None:
             found = measured_noise(line, room.known, 16 * EPS * room.condition)
