@@ -78,8 +78,9 @@ def _as_asked(value: Any, asked: Any) -> Any:
         with np.errstate(**(unwarned if _probing.get() else asked)):
             return value(*args, **kwargs)
 
-    # Its parameters, and the name to show it by.
+    # Its parameters, and the names to show it by: a message that shows a function shows the caller's own.
     run.__wrapped__, run.__name__ = value, getattr(value, "__name__", "<lambda>")  # type: ignore[attr-defined]
+    run.__qualname__ = getattr(value, "__qualname__", type(value).__qualname__)
     return run
 
 
@@ -194,7 +195,11 @@ def as_generator(name: str, value: Any) -> np.random.Generator:
 
 def as_square(name: str, value: Any) -> Array:
     """Return ``value`` as a square matrix (d, d)."""
-    array = as_real(name, value, ndim=2)
+    array = as_real(name, value)
+    if array.ndim != 2:
+        raise ValueError(
+            f"{name} must be a matrix, but its shape is {array.shape}{_as_a_square(name, array)}"
+        )
     if array.shape[0] != array.shape[1]:
         raise ValueError(f"{name} must be square, but its shape is {array.shape}")
     return array
@@ -321,7 +326,11 @@ def _as_numbers(name: str, value: Any, ndim: int | None, shape: Sequence[int | N
         and array.shape != shape
         and any(want not in (None, got) for want, got in zip(shape, array.shape, strict=True))
     ):
-        raise ValueError(f"{name} must have shape {_shape_text(shape)}, but its shape is {array.shape}")
+        turned = len(shape) == 2 and shape[0] is None and shape[1] == array.shape[0]
+        remedy = f"; rows are observations: pass {name}.T if these are columns" if turned else ""
+        raise ValueError(
+            f"{name} must have shape {_shape_text(shape)}, but its shape is {array.shape}{remedy}"
+        )
     if array.size == 0:
         raise ValueError(f"{name} is empty: its shape is {array.shape}")
     return array
@@ -351,8 +360,19 @@ def _described(name: str, value: Any, array: NDArray[Any]) -> str:
     return f"of objects such as {brief(array.flat[0])}; pass numpy.asarray({name}, dtype=float)"
 
 
+def _as_a_square(name: str, array: NDArray[Any]) -> str:
+    """What a number or a vector may have been meant for where a covariance matrix is wanted."""
+    if array.ndim == 0:
+        return f"; in one dimension it is [[{array}]]"
+    if array.ndim == 1:
+        return f"; if these are variances, pass np.diag({name})"
+    return ""
+
+
 def _as_a_matrix(name: str, array: NDArray[Any], shape: Sequence[int | None] | None) -> str:
     """How a vector is made the matrix that was asked for."""
+    if array.ndim == 2 and shape is not None and len(shape) == 1 and 1 in array.shape:
+        return f"; pass {name}.ravel() if it is one row or one column"
     if array.ndim != 1 or shape is None or len(shape) != 2:
         return ""
     ways = {

@@ -17,11 +17,12 @@ a_1**2/S_11
 
 from __future__ import annotations
 
+import inspect
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
+from functools import lru_cache, wraps
 from math import prod
 from typing import Any
 
@@ -66,10 +67,44 @@ def is_symbolic(A: Matrix) -> bool:
     return isinstance(A, np.ndarray) and A.dtype == object
 
 
+def _word(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A word that says what to pass where it was given no array; arrays are not looked at."""
+
+    @wraps(function)
+    def word(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except (AttributeError, TypeError, IndexError) as error:
+            for name, value in zip(inspect.signature(function).parameters, args, strict=False):
+                if remedy := _remedy(name, value):
+                    found = type(value).__name__
+                    raise TypeError(
+                        f"{name} of ops.{function.__name__} must be an array, not {found}: {remedy}"
+                    ) from error
+            raise
+
+    return word
+
+
+def _remedy(name: str, value: Any) -> str:
+    if isinstance(value, np.ndarray | np.generic | int | float | complex) or hasattr(
+        value, "__array_namespace__"
+    ):
+        return ""
+    if isinstance(value, list | tuple):
+        return f"pass np.asarray({name})"
+    if type(value).__module__.split(".")[0] == "sympy":
+        if getattr(value, "is_Matrix", False) and hasattr(value, "tolist"):
+            return f"pass np.array({name}.tolist(), dtype=object)"
+        return "pass explicit symbols, as mvnlib.symbols('symmetric', 'S', 2) makes them"
+    return f"pass {name}.to_numpy()" if hasattr(value, "to_numpy") else f"pass np.asarray({name})"
+
+
 def _namespace(A: Matrix) -> Any:
     return A.__array_namespace__()
 
 
+@_word
 def tr(A: Matrix) -> Any:
     """Trace: the sum of the diagonal, ``(..., d, d) -> (...)``.
 
@@ -79,6 +114,7 @@ def tr(A: Matrix) -> Any:
     return A.trace(axis1=-2, axis2=-1)
 
 
+@_word
 def det(A: Matrix) -> Any:
     """Determinant, ``(..., d, d) -> (...)``.
 
@@ -93,6 +129,7 @@ def det(A: Matrix) -> Any:
     return _leibniz(A)
 
 
+@_word
 def logdet(A: Matrix) -> Any:
     """Logarithm of the absolute value of the determinant, ``(..., d, d) -> (...)``.
 
@@ -115,6 +152,7 @@ def logdet(A: Matrix) -> Any:
     return size
 
 
+@_word
 def adjugate(A: Matrix) -> Matrix:
     """Adjugate: the transposed matrix of cofactors, ``(..., d, d) -> (..., d, d)``.
 
@@ -142,6 +180,7 @@ def adjugate(A: Matrix) -> Matrix:
     return xp.stack([xp.stack(row, axis=-1) for row in rows], axis=-2)
 
 
+@_word
 def inv(A: Matrix) -> Matrix:
     """Inverse, ``(..., d, d) -> (..., d, d)``.
 
@@ -156,6 +195,7 @@ def inv(A: Matrix) -> Matrix:
     return adjugate(A) * (1 / _leibniz(A))
 
 
+@_word
 def outer(a: Matrix, b: Matrix) -> Matrix:
     """Outer product ``a b^T``, ``(..., m), (..., n) -> (..., m, n)``.
 
@@ -166,6 +206,7 @@ def outer(a: Matrix, b: Matrix) -> Matrix:
     return a[..., :, None] * b[..., None, :]
 
 
+@_word
 def dot(A: Matrix, B: Matrix) -> Any:
     """Inner product of two arrays of one shape: the sum of the products of all entries, ``tr(A^T B)``.
 
@@ -176,6 +217,7 @@ def dot(A: Matrix, B: Matrix) -> Any:
     return product.sum() if hasattr(product, "sum") else product
 
 
+@_word
 def kron(A: Matrix, B: Matrix) -> Matrix:
     """Kronecker product, ``(m, n), (p, q) -> (m p, n q)``; with it ``vec(A S B) = kron(B^T, A) vec(S)``.
 
@@ -186,6 +228,7 @@ def kron(A: Matrix, B: Matrix) -> Matrix:
     return _namespace(A).kron(A, B)
 
 
+@_word
 def vec(A: Matrix) -> Matrix:
     """Stack the columns of ``A``, ``(..., m, n) -> (..., m n)``.
 
@@ -195,6 +238,7 @@ def vec(A: Matrix) -> Matrix:
     return A.mT.reshape(*A.shape[:-2], -1)
 
 
+@_word
 def diag(A: Matrix) -> Matrix:
     """The matrix that keeps the diagonal of ``A`` and is zero elsewhere, ``(..., d, d) -> (..., d, d)``.
 
@@ -205,6 +249,7 @@ def diag(A: Matrix) -> Matrix:
     return A * np.eye(A.shape[-1], dtype=int)
 
 
+@_word
 def lower_half(A: Matrix) -> Matrix:
     """The lower triangle of ``A`` with its diagonal halved: Phi of the Cholesky differential.
 
@@ -215,6 +260,7 @@ def lower_half(A: Matrix) -> Matrix:
     return A * np.tril(np.ones(A.shape[-2:], dtype=int), -1) + diag(A) / 2
 
 
+@_word
 def sym(A: Matrix) -> Matrix:
     """Symmetric part ``(A + A^T) / 2``, ``(..., d, d) -> (..., d, d)``.
 
@@ -225,6 +271,7 @@ def sym(A: Matrix) -> Matrix:
     return (A + A.mT) / 2
 
 
+@_word
 def log(x: Any) -> Any:
     """Natural logarithm, entry by entry.
 
@@ -234,6 +281,7 @@ def log(x: Any) -> Any:
     return _elementwise("log", x)
 
 
+@_word
 def exp(x: Any) -> Any:
     """Exponential, entry by entry.
 
