@@ -54,7 +54,7 @@ def plain(text: str, titles: Mapping[str, str] = MappingProxyType({})) -> str:
 
 
 def macros_cell(macros: dict[str, Any]) -> str:
-    """The book's MathJax macros as definitions that hold for the rest of a notebook."""
+    """The book's macros as definitions that hold for the rest of a notebook."""
     lines = []
     for name, value in macros.items():
         text, arguments = value if isinstance(value, list) else (value, 0)
@@ -79,7 +79,7 @@ def offer(app: Sphinx, page: str, template: str, context: dict[str, Any], doctre
     """Write the page's notebook beside its source, and put it into the download menu."""
     if doctree is None or not Path(app.env.doc2path(page)).read_text("utf-8").startswith("---\njupytext:"):
         return
-    macros = app.config.mathjax3_config["tex"]["macros"]
+    macros = app.config.math_macros
     target = Path(app.outdir) / "_sources" / f"{page}.ipynb"
     target.parent.mkdir(parents=True, exist_ok=True)
     titles = {label: str(title) for label, (_, _, title) in app.env.get_domain("std").labels.items()}

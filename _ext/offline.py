@@ -1,14 +1,13 @@
 """The built book carries what its pages load, and its pages load nothing else.
 
-Three things stand in the way of that in a stock build, and are mended here: MathJax comes from another host; the
-theme brings 2 MB of icons of which a page shows twenty; and sphinx-thebe, which Jupyter Book always loads, adds
-to every page the address of a host and a script that declares one name twice.
+Two things stand in the way of that in a stock build, and are mended here: the theme brings 2 MB of icons of which a
+page shows twenty; and sphinx-thebe, which Jupyter Book always loads, adds to every page the address of a host and a
+script that declares one name twice.  Formulas are the work of formulas.py.
 """
 
 from __future__ import annotations
 
 import base64
-import importlib.util
 import io
 import re
 import shutil
@@ -19,9 +18,6 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 from sphinx.application import Sphinx
 
-# One file that fetches nothing.  It draws with SVG, so it needs no fonts, which Firefox refuses from file://.
-MATHJAX = "mathjax/tex-svg-full.js"
-
 
 def without_thebe(app: Sphinx) -> None:
     """Take sphinx-thebe's hands off the pages."""
@@ -30,16 +26,6 @@ def without_thebe(app: Sphinx) -> None:
             if listener.handler.__module__ == "sphinx_thebe":
                 app.disconnect(listener.id)
     app.registry.css_files = [css for css in app.registry.css_files if "thebe" not in css[0]]
-
-
-def copy_mathjax(static: Path) -> None:
-    """Put the one file of MathJax into the book."""
-    spec = importlib.util.find_spec("sphinx-mathjax-offline")
-    if spec is None or spec.origin is None:
-        raise RuntimeError("sphinx-mathjax-offline is not installed: pip install -r requirements.txt")
-    target = static / MATHJAX
-    target.parent.mkdir(exist_ok=True)
-    shutil.copyfile(Path(spec.origin).parent / "static" / MATHJAX, target)
 
 
 def embed_icons(static: Path, pages: str) -> None:
@@ -74,11 +60,10 @@ def embed_icons(static: Path, pages: str) -> None:
 
 
 def finish(app: Sphinx, exception: Exception | None) -> None:
-    """After the pages are written: add MathJax, cut the icons down, drop the source maps."""
+    """After the pages are written: cut the icons down, drop the source maps."""
     if exception is not None or app.builder.format != "html":
         return
     out = Path(app.outdir)
-    copy_mathjax(out / "_static")
     embed_icons(out / "_static", "".join(page.read_text("utf-8") for page in out.rglob("*.html")))
     for unused in [*out.rglob("*.map"), *out.glob("_static/sphinx-thebe.*")]:
         unused.unlink()

@@ -28,7 +28,7 @@ MADE_FROM = {
         ["mvnlib", "chapters/data", *RESULTS, "requirements.txt"],
         [".jupyter_cache", ".doctrees", "jupyter_execute", "html"],
     ),
-    "pages": (["_ext", "_toc.yml", "references.bib"], [".doctrees", "html"]),
+    "pages": (["_ext", "_static", "_toc.yml", "references.bib"], [".doctrees", "html"]),
 }
 #: Two habits of the libraries cost a third of a build: the collector walks through every page again and again while the
 #: next is loaded, and jsonschema compiles 38 grammars for a check of addresses that nothing here asks for.

@@ -21,7 +21,7 @@ if [ -z "$python" ]; then
 fi
 
 # The key changes when the pins, the package's metadata, the interpreter or the place of this checkout change.
-key=$({ cat requirements.txt pyproject.toml tools/env.sh; "$python" --version; pwd; } | cksum)
+key=$({ cat requirements.txt pyproject.toml tools/env.sh _ext/katex.lock; "$python" --version; pwd; } | cksum)
 [ -x .venv/bin/python ] && [ "$(cat .venv/key 2>/dev/null)" = "$key" ] && exit 0
 
 if [ "$(cat .venv/place 2>/dev/null)" != "$(pwd) $("$python" --version)" ]; then
@@ -48,4 +48,9 @@ pip() { .venv/bin/python -m pip --disable-pip-version-check "$@"; }
 pip install --quiet --no-compile -r requirements.txt ||
     fail "The packages could not be installed. If the network was down, run make again: it goes on where it stopped."
 pip install --quiet --no-deps --no-build-isolation --editable . || fail "mvnlib itself could not be installed."
+# KaTeX sets the formulas while the book is built. It is an npm package, and deno is a client of npm; the lock file
+# holds its release and checksum.
+DENO_DIR="$PWD/.venv/deno" .venv/bin/python -m deno cache --quiet --no-config --node-modules-dir=none \
+    --lock=_ext/katex.lock --frozen npm:katex@0.16.22 ||
+    fail "KaTeX, which sets the formulas, could not be fetched. If the network was down, run make again."
 echo "$key" > .venv/key

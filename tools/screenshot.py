@@ -25,7 +25,6 @@ def main() -> None:
         chromium = playwright.chromium.launch(executable_path=browser.stdout.strip(), args=["--no-sandbox"])
         tab = chromium.new_page(viewport={"width": 1280, "height": 860})
         tab.goto((ROOT / "_build" / "html" / f"{page}.html").as_uri())
-        tab.evaluate("async () => { await window.MathJax?.startup.promise; }")
         if tab.locator(place).count():
             tab.locator(place).first.evaluate(
                 "e => window.scrollTo(0, e.getBoundingClientRect().top + scrollY - 150)"

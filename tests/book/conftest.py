@@ -1,7 +1,7 @@
 """The built book, and a browser that reads it from disk with the network off.
 
 A test that changes a page, or leaves it, takes ``visit``.  Tests that only look share one visit to each page,
-``opened``: a visit sets hundreds of formulas.
+``opened``.
 """
 
 from __future__ import annotations
@@ -78,10 +78,8 @@ def watched(browser: Any) -> Iterator[Any]:
 
 
 def load(page: Any, address: Path) -> Any:
-    """Open a page of the book and wait until its formulas stand."""
+    """Open a page of the book."""
     page.goto(address.as_uri())
-    page.wait_for_function("!window.MathJax?.startup || MathJax.startup.promise !== undefined")
-    page.evaluate("async () => { if (window.MathJax?.startup) await MathJax.startup.promise; }")
     return page
 
 

@@ -58,6 +58,7 @@ def test_a_warning_turns_every_build_red(small_book: Path) -> None:
         "eq-nowhere": "See {eq}`eq-nowhere`.",
         "undefined label: 'nowhere'": "See {ref}`nowhere`.",
         "nobody1900": "As {cite:t}`nobody1900` says.",
+        r"Undefined control sequence: \nomacro": r"A formula $\nomacro{x}$.",
         "stderr was found": CELL % "import warnings\nwarnings.warn('mind')",
     }
     chapter(small_book, "\n\n".join(bodies.values()))
