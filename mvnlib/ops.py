@@ -72,18 +72,27 @@ def _word(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def word(*args: Any, **kwargs: Any) -> Any:
+        # A product of a SymPy matrix with an array is something else than of two arrays, and no error.
+        if any(getattr(value, "is_Matrix", False) for value in args):
+            raise _no_array(function, args) or TypeError("a SymPy matrix is no array")
         try:
             return function(*args, **kwargs)
         except (AttributeError, TypeError, IndexError) as error:
-            for name, value in zip(inspect.signature(function).parameters, args, strict=False):
-                if remedy := _remedy(name, value):
-                    found = type(value).__name__
-                    raise TypeError(
-                        f"{name} of ops.{function.__name__} must be an array, not {found}: {remedy}"
-                    ) from error
-            raise
+            refusal = _no_array(function, args)
+            if refusal is None:
+                raise
+            raise refusal from error
 
     return word
+
+
+def _no_array(function: Callable[..., Any], args: tuple[Any, ...]) -> TypeError | None:
+    """What to say of the first argument that is no array, if there is one."""
+    for name, value in zip(inspect.signature(function).parameters, args, strict=False):
+        if remedy := _remedy(name, value):
+            word, found = function.__name__, type(value).__name__
+            return TypeError(f"{name} of ops.{word} must be an array, not {found}: {remedy}")
+    return None
 
 
 def _remedy(name: str, value: Any) -> str:
