@@ -81,7 +81,7 @@ class Entries:
         E = self.everywhere(lengths)
         return lambda t: _along(self.g, self.S, E, t)
 
-    def everywhere(self, lengths: Array) -> Array:
+    def everywhere(self, lengths: Array | float) -> Array:
         """The direction of that line."""
         E = _pattern(self.S.shape, self.first.size) * lengths
         if self.S.ndim == 2 and np.count_nonzero(self.S) not in (0, self.S.size):

@@ -72,8 +72,11 @@ class Spacing:
 def is_rounding(values: Array) -> bool:
     """Whether nine values at the usual spacing carry no more noise than that of float64: a quick look."""
     flat = values.reshape(OFFSETS.size, -1)
-    high, largest = np.abs(_TABLE @ flat).max(), np.abs(flat).max()
-    return bool(0 < high <= _ROUNDING * largest) and bool((flat.astype(np.float32) != flat).any())
+    high = _HIGHER @ flat
+    largest = max(float(flat.max()), -float(flat.min()))
+    if not 0 < max(float(high.max()), -float(high.min())) <= _ROUNDING * largest:
+        return False
+    return any(float(np.float32(value)) != value for value in flat[::3, 0].tolist())
 
 
 def usual_noise(values: Array) -> Array | None:

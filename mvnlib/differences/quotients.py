@@ -205,7 +205,7 @@ def slopes(moves: Moves, which: Indices, h: Array, rule: Rule, noise: Array | No
     return Slopes(value, np.maximum(left, kink), blur, swing, h.copy())
 
 
-def quick_slopes(moves: Entries, lengths: Array, h: Array, rule: Rule) -> Array | None:
+def quick_slopes(moves: Entries, lengths: Array | float, h: Array | float, rule: Rule) -> Array | None:
     """Slopes without errors, in one call of f; None if its noise has to be looked into, or a step refused.
 
     The values along the line that tells the noise are asked for together with those of the moves.
@@ -217,7 +217,7 @@ def quick_slopes(moves: Entries, lengths: Array, h: Array, rule: Rule) -> Array 
     offsets = h * (_BOTH_WAYS if rule.two_sided else _AHEAD)
     flat = S.ravel()
     entries = flat[first] + offsets
-    points = np.empty((line + offsets.size, S.size))
+    points = np.empty((line + entries.size, S.size))
     points[line:] = flat
     np.multiply(_SPACED, moves.everywhere(lengths).ravel(), out=points[:line])
     points[:line] += flat

@@ -68,6 +68,14 @@ def reach(S: Array) -> Reach:
     return Reach(np.asarray(powers_of_two(lengths)) / 2, 2.0, False)
 
 
+def common_length(S: Array) -> tuple[float, float] | None:
+    """The length over which functions of a symmetric matrix vary, if units play no part in it, and its condition."""
+    if S.ndim != 2 or len(S) < 2 or not is_symmetric(S):
+        return None
+    length, size = scale(S)
+    return (length, max(size / length, 1.0)) if length < size <= _MODEST * length else None
+
+
 def alike_units(S: Array) -> Array:
     """Units for the entries of S in which the variances of a positive definite S are alike, else ones.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -27,7 +28,7 @@ from mvnlib.differences.quotients import (
     relative_step,
     slopes,
 )
-from mvnlib.differences.reach import Reach, norm, reach
+from mvnlib.differences.reach import Reach, common_length, norm, reach
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,13 +113,20 @@ def sharpened(g: Evaluation, X: Array, tied: bool, table: Table) -> Table:
 
 def quick_table(g: Evaluation, X: Array, tied: bool, scheme: str) -> Array | None:
     """The table alone, in one call of f, where the lengths are known and f carries no more noise than rounding."""
-    room = reach(X)
-    if not (room.known and scheme in ("forward", "central")):
+    if scheme not in ("forward", "central"):
         return None
     first, second = _moves(X.shape, tied)
     rule = RULES[scheme]
-    lengths = room.lengths.ravel()[first]
-    h = _powers(lengths * relative_step(rule, EPS * room.condition))
+    common = common_length(X)
+    if common is not None:
+        length, condition = common
+        h = _powers(length * relative_step(rule, EPS * condition))
+        found = quick_slopes(Entries(g, X, first, second), length, h, rule)
+        return None if found is None else _spread(in_range(found), X.shape, first, second)
+    room = reach(X)
+    if not room.known:
+        return None
+    h = _powers(room.lengths.ravel()[first] * relative_step(rule, EPS * room.condition))
     found = quick_slopes(Entries(g, X, first, second), room.lengths, h, rule)
     return None if found is None else _spread(in_range(found), X.shape, first, second)
 
@@ -166,15 +174,17 @@ def _slopes(
     rounding = EPS * room.condition
     noisy = seen.relative > 64 * rounding
     h = lengths * relative_step(rule, seen.relative if noisy else rounding)
-    h = _powers(h)
+    h = np.asarray(_powers(h))
     if room.known and not want_error and rule.order <= 2:
         return first_slopes(moves, h, rule, None, False, True), seen.size
     longest = lengths / 2 if room.known else np.full(len(moves), np.inf)
     return refined(moves, h, longest, rule, seen.size, lengths, room.known), seen.size
 
 
-def _powers(h: Array) -> Array:
+def _powers(h: Array | float) -> Array | float:
     """The powers of two below: most S + h are exact then."""
+    if isinstance(h, float) and h > 0:
+        return math.ldexp(0.5, math.frexp(h)[1])
     powers: Array = 2.0 ** np.floor(np.log2(h))
     if not (powers > 0).all():
         raise ValueError("S is so small that a step beside it is no float; change its units")
