@@ -1,7 +1,8 @@
 """Matrix calculus for the multivariate normal: every derivative checked, and its convention named.
 
-What needs only NumPy is here at once.  What needs SymPy or ipywidgets (``symbolic``, ``explore`` ...) is loaded
-when it is first used, so that importing the package costs little more than importing NumPy.
+What is small and needs only NumPy is here at once.  What needs SymPy or ipywidgets (``symbolic``, ``explore`` ...), and
+what is large (``checking``, ``mixture``), is loaded when it is first used, so that importing the package costs little
+more than importing NumPy.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mvnlib import identities, ops, spaces
-from mvnlib.checking import MISTAKES, StepError, Verdict, check_gradient, check_steps
 from mvnlib.conventions import (
     CONVENTIONS,
     commutation_matrix,
@@ -33,15 +33,6 @@ from mvnlib.information import (
     loglik_hessian_operator,
     natural_gradient,
 )
-from mvnlib.mixture import (
-    Mixture,
-    MixtureStatistics,
-    em_step,
-    fit_mixture,
-    mixture_gradient,
-    mixture_loglik,
-    responsibilities,
-)
 from mvnlib.normal import fit_normal, loglik, loglik_and_gradient, loglik_gradient, logpdf
 from mvnlib.parameters import (
     cholesky_differential,
@@ -58,11 +49,35 @@ from mvnlib.updates import loglik_differences
 
 if TYPE_CHECKING:
     from mvnlib import symbolic, widgets
+    from mvnlib.checking import MISTAKES, StepError, Verdict, check_gradient, check_steps
+    from mvnlib.mixture import (
+        Mixture,
+        MixtureStatistics,
+        em_step,
+        fit_mixture,
+        mixture_gradient,
+        mixture_loglik,
+        responsibilities,
+    )
     from mvnlib.symbolic import derivative, javascript, latex, numpy_function, prove, symbols
     from mvnlib.widgets import explore, explore_em, explore_neumann, explore_segment
 
 __version__ = "0.1.0"
 
+#: Large, and so loaded when first used.
+_LARGE = {
+    "checking": ("MISTAKES", "StepError", "Verdict", "check_gradient", "check_steps"),
+    "mixture": (
+        "Mixture",
+        "MixtureStatistics",
+        "em_step",
+        "fit_mixture",
+        "mixture_gradient",
+        "mixture_loglik",
+        "responsibilities",
+    ),
+}
+#: And these need more than NumPy.
 _LATER = {
     "symbolic": ("derivative", "javascript", "latex", "numpy_function", "prove", "symbols"),
     "widgets": ("explore", "explore_em", "explore_neumann", "explore_segment"),
@@ -137,7 +152,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    for module, names in _LATER.items():
+    for module, names in (_LARGE | _LATER).items():
         if name == module or name in names:
             try:
                 found = import_module(f"mvnlib.{module}")
