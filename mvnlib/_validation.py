@@ -327,7 +327,12 @@ def _as_numbers(name: str, value: Any, ndim: int | None, shape: Sequence[int | N
         and any(want not in (None, got) for want, got in zip(shape, array.shape, strict=True))
     ):
         turned = len(shape) == 2 and shape[0] is None and shape[1] == array.shape[0]
-        remedy = f"; rows are observations: pass {name}.T if these are columns" if turned else ""
+        remedy = (
+            f"; rows are observations: pass {name}.T if these are columns; if they are rows, the other arguments are "
+            f"of another dimension, as np.cov({name}) is without rowvar=False"
+            if turned
+            else ""
+        )
         raise ValueError(
             f"{name} must have shape {_shape_text(shape)}, but its shape is {array.shape}{remedy}"
         )

@@ -73,12 +73,12 @@ def _word(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def word(*args: Any, **kwargs: Any) -> Any:
         # A product of a SymPy matrix with an array is something else than of two arrays, and no error.
-        if any(getattr(value, "is_Matrix", False) for value in args):
-            raise _no_array(function, args) or TypeError("a SymPy matrix is no array")
+        if any(getattr(value, "is_Matrix", False) for value in (*args, *kwargs.values())):
+            raise _no_array(function, args, kwargs) or TypeError("a SymPy matrix is no array")
         try:
             return function(*args, **kwargs)
         except (AttributeError, TypeError, IndexError) as error:
-            refusal = _no_array(function, args)
+            refusal = _no_array(function, args, kwargs)
             if refusal is None:
                 raise
             raise refusal from error
@@ -86,9 +86,12 @@ def _word(function: Callable[..., Any]) -> Callable[..., Any]:
     return word
 
 
-def _no_array(function: Callable[..., Any], args: tuple[Any, ...]) -> TypeError | None:
+def _no_array(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> TypeError | None:
     """What to say of the first argument that is no array, if there is one."""
-    for name, value in zip(inspect.signature(function).parameters, args, strict=False):
+    given = dict(zip(inspect.signature(function).parameters, args, strict=False)) | kwargs
+    for name, value in given.items():
         if remedy := _remedy(name, value):
             word, found = function.__name__, type(value).__name__
             return TypeError(f"{name} of ops.{word} must be an array, not {found}: {remedy}")

@@ -78,6 +78,21 @@ def test_a_word_given_no_array_says_what_to_pass(word: str, kind: str) -> None:
     assert remedy in str(refusal.value)
 
 
+def test_arguments_by_name_are_looked_at_as_those_by_place() -> None:
+    symbols = sympy.Matrix([[2, 1], [1, 3]])
+    for call in (lambda: ops.dot(np.eye(2), B=symbols), lambda: ops.dot(A=np.eye(2), B=symbols)):
+        with pytest.raises(TypeError, match=r"^B of ops.dot must be an array"):
+            call()
+    with pytest.raises(TypeError, match=r"^A of ops.tr must be an array, not list"):
+        ops.tr(A=LIST)
+
+
+def test_a_covariance_of_the_rows_is_not_blamed_on_the_data_alone() -> None:
+    """np.cov takes rows for variables: its result for 5 rows is 5 x 5, and X is right as it is."""
+    with pytest.raises(ValueError, match=r"np.cov\(X\) is without rowvar=False"):
+        logpdf(X2, [0, 0], np.eye(5))
+
+
 def test_what_the_messages_say_works() -> None:
     S = np.array(LIST)
     assert ops.logdet(np.asarray(LIST)) == ops.logdet(Frame(LIST).to_numpy()) == ops.logdet(S)
